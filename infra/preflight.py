@@ -8,14 +8,14 @@ from typing import Any, Final
 from botocore.exceptions import BotoCoreError, ClientError
 
 from token_refresh.advice import Advice, Command, in_words
+from token_refresh.aws.arn import KMS_KEY
+from token_refresh_worker.fleet.core.fleet import OTHER_FUNCTIONS, ask_for_more_runs
 
 LEFT_UNRESERVED: Final = 100
 """What Lambda keeps for functions that reserve nothing; of an account whose quota is smaller, 10.
 https://docs.aws.amazon.com/lambda/latest/dg/configuration-concurrency.html"""
 LEFT_OF_A_NEW_ACCOUNT: Final = 10
-DISPATCHER_AND_RESYNC: Final = 2
-QUOTA: Final = "L-B99A9384"
-_KEY: Final = re.compile(r"arn:aws[a-z-]*:kms:[a-z0-9-]+:\d{12}:key/[A-Za-z0-9-]+")
+_KEY: Final = re.compile(KMS_KEY)
 _MADE_ANEW: Final = frozenset({"ROLLBACK_COMPLETE", "REVIEW_IN_PROGRESS", "DELETE_COMPLETE"})
 """States of a stack that the CDK deletes, and creates again."""
 
@@ -101,20 +101,17 @@ class Preflight:
         unreserved, quota = limits["UnreservedConcurrentExecutions"], limits["ConcurrentExecutions"]
         more = sum(wanted - self._reserved_now(name) for name, wanted in reserved.items() if wanted)
         least = LEFT_UNRESERVED if quota > LEFT_UNRESERVED else LEFT_OF_A_NEW_ACCOUNT
-        line = (
-            "aws service-quotas request-service-quota-increase --service-code lambda --quota-code {} --desired-value {}"
-        )
-        fix = self._command(line, QUOTA, "1000"), ", or lower {} in infra/deployments/" + f"{self.name}.toml"
+        fix = ask_for_more_runs(self.region), ", or lower {} in infra/deployments/" + f"{self.name}.toml"
         if more > 0 and unreserved - more < least:
             yield Problem(
                 text=f"reserved_concurrency takes {more} of {unreserved} runs at once, and Lambda keeps {least} for "
                 "functions that reserve none",
                 fix=(fix[0], fix[1].format("reserved_concurrency, 0 reserves none,")),
             )
-        if at_once and not more and unreserved < at_once + DISPATCHER_AND_RESYNC:
+        if at_once and not more and unreserved < at_once + OTHER_FUNCTIONS:
             yield Problem(
                 text=f"the account lets {unreserved} functions run at once, and the fleet uses "
-                f"{at_once + DISPATCHER_AND_RESYNC}: Lambda will refuse its runs",
+                f"{at_once + OTHER_FUNCTIONS}: Lambda will refuse its runs",
                 fix=(fix[0], fix[1].format("concurrency")),
                 is_fatal=False,
             )

@@ -71,7 +71,7 @@ from token_refresh_worker.oauth.formats import Encoding
 from token_refresh_worker.oauth.response import FailedRequest, read_response
 from token_refresh_worker.providers.loader import load_provider, own_profiles
 from token_refresh_worker.providers.provider import Provider
-from token_refresh_worker.providers.variables import provider_in
+from token_refresh_worker.providers.variables import provider_named_in
 from token_refresh_worker.run.events import Trigger
 from token_refresh_worker.run.failures import SecretName
 from token_refresh_worker.run.ports import RunDependencies, SecretStore, SecretVersion
@@ -418,7 +418,7 @@ class Grants:
         # An empty copy has no content that says so, and services may read it.
         if is_published(known) or names_copy(self._settings.get(Variable.PUBLISHED_SECRET_ID, ""), secret_id):
             raise InvalidSecretDocument(f"{secret} is a published copy, which has no refresh token; name its source")
-        if provider and provider_in(known) not in {None, provider}:
+        if provider and provider_named_in(known) not in {None, provider}:
             raise ConfigurationError(f"{secret} holds tokens of another provider than {provider}; nothing was sent")
         return _Opened(
             secret=secret,

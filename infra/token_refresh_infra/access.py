@@ -44,16 +44,11 @@ from token_refresh_infra.reach import (
 )
 from token_refresh_worker.adapters.event_bus import SOURCE
 from token_refresh_worker.fleet.core.enrolment import FLEET_TAG
+from token_refresh_worker.run import permissions
 from token_refresh_worker.stored.tags import FUNCTION_TAG
 
 __all__ = [
-    "CLAIM_ACTIONS",
-    "KEEP_ACTIONS",
-    "LIST_ACTIONS",
     "PUBLISHED_READ_ACTIONS",
-    "READ_ACTIONS",
-    "REFRESH_ACTIONS",
-    "STORE_ACTIONS",
     "TABLE_KEY_ACTIONS",
     "Secrets",
     "StoredParameters",
@@ -86,14 +81,8 @@ Conditions = dict[str, dict[str, list[str] | str]]
 TOKEN_SECRET_TAGS = (FUNCTION_TAG, FLEET_TAG)
 """A token secret of a deployment has the first, one of a fleet the second. No copy has either."""
 
-READ_ACTIONS = ("secretsmanager:GetSecretValue",)
-PUBLISHED_READ_ACTIONS = (*READ_ACTIONS, "secretsmanager:DescribeSecret")
-STORE_ACTIONS = ("secretsmanager:PutSecretValue", "secretsmanager:UpdateSecretVersionStage")
-REFRESH_ACTIONS = (*READ_ACTIONS, *STORE_ACTIONS)
-LIST_ACTIONS = ("secretsmanager:ListSecretVersionIds",)
-CLAIM_ACTIONS = ("dynamodb:GetItem", "dynamodb:UpdateItem")
+PUBLISHED_READ_ACTIONS = (*permissions.READ_ACTIONS, "secretsmanager:DescribeSecret")
 TABLE_KEY_ACTIONS = ("kms:Decrypt", "kms:Encrypt", "kms:GenerateDataKey", "kms:ReEncryptFrom", "kms:ReEncryptTo")
-KEEP_ACTIONS = ("kms:Encrypt", "kms:Decrypt")
 
 
 def grant_read(grantee: iam.IGrantable, which: Secrets, *, labels: tuple[str, ...] = ("AWSCURRENT",)) -> None:
@@ -136,7 +125,7 @@ def grant_refresh(grantee: iam.IGrantable, which: Secrets, *, lists: bool = Fals
     `lists` lets it list the IDs of versions, too: it reads no value by that. A run so sees whether there are places for
     new tokens; and where KMS refuses the key of a claim, it rebuilds from the IDs what the claims said.
     """
-    _grant(grantee, (*REFRESH_ACTIONS, *(LIST_ACTIONS if lists else ())), which.arns)
+    _grant(grantee, (*permissions.REFRESH_ACTIONS, *(permissions.LIST_ACTIONS if lists else ())), which.arns)
     _grant_key(grantee, ("kms:Decrypt", "kms:GenerateDataKey"), which)
 
 
@@ -147,7 +136,7 @@ def grant_authorize(grantee: iam.IGrantable, which: Secrets, clients: Secrets | 
     which it reads the current version; None where each document has its own.
     """
     _grant_versions(grantee, which.arns, ("AWSCURRENT",))
-    _grant(grantee, (*STORE_ACTIONS, *LIST_ACTIONS), which.arns)
+    _grant(grantee, (*permissions.STORE_ACTIONS, *permissions.LIST_ACTIONS), which.arns)
     _grant_key(grantee, ("kms:Decrypt", "kms:GenerateDataKey"), which)
     if clients is not None:
         grant_read(grantee, clients)
@@ -166,7 +155,7 @@ def grant_replicate(grantee: iam.IGrantable, which: Secrets, replica: Secrets) -
 
 def grant_claims(grantee: iam.IGrantable, table_arn: str, *, name: str, key_arn: str | None = None) -> None:
     """Let `grantee` keep claims in a table, and use the key that encrypts it for that table alone."""
-    _grant(grantee, CLAIM_ACTIONS, (table_arn,))
+    _grant(grantee, permissions.CLAIM_ACTIONS, (table_arn,))
     if key_arn is not None:
         through: dict[str, list[str] | str] = {
             "kms:ViaService": "dynamodb.*",
@@ -177,7 +166,7 @@ def grant_claims(grantee: iam.IGrantable, table_arn: str, *, name: str, key_arn:
 
 def grant_keep(grantee: iam.IGrantable, which: Secrets, key_arn: str) -> None:
     """Let `grantee` keep received tokens of these secrets in a claim table, and use the key for nothing else."""
-    _grant(grantee, KEEP_ACTIONS, (key_arn,), keep_conditions(which.arns))
+    _grant(grantee, permissions.KEEP_ACTIONS, (key_arn,), keep_conditions(which.arns))
 
 
 def keep_conditions(secret_arns: tuple[str, ...]) -> Conditions:
@@ -235,7 +224,7 @@ def only_from_function(
         refused[queue_arn] = ["sqs:SendMessage"]
     if keep_key is not None:
         # Of this key alone: others are used by Secrets Manager and DynamoDB for the role, not by the function itself.
-        refused[keep_key] = list(KEEP_ACTIONS)
+        refused[keep_key] = list(permissions.KEEP_ACTIONS)
     statements = [
         iam.PolicyStatement(
             effect=iam.Effect.DENY,
@@ -297,7 +286,7 @@ def _grant_versions(
         "Null": {"secretsmanager:VersionId": "true", **_untagged(without_tags)["Null"]},
     }
     if arns:
-        _grant(grantee, READ_ACTIONS, arns, conditions)
+        _grant(grantee, permissions.READ_ACTIONS, arns, conditions)
 
 
 def _untagged(tags: tuple[str, ...]) -> Conditions:

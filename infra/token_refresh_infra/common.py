@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any
 
+from token_refresh.aws.arn import KMS_KEY
 from token_refresh.errors import ConfigurationError
 from token_refresh.reference import ReferenceScheme, parse_reference
 from token_refresh_infra.context import ParameterError, Reader, choice, required, several, switch, text, whole
@@ -25,8 +26,7 @@ SHORTEST_FLAT_FAMILY = 3
 _PART = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
 _NAME = r"[A-Za-z0-9/_+=.@-]{1,512}"
 _SECRET = rf"{_NAME}|arn:aws[a-z-]*:secretsmanager:[a-z0-9-]+:\d{{12}}:secret:{_NAME}-[A-Za-z0-9]{{6}}"
-_KEY_ARN = r"arn:aws[a-z-]*:kms:[a-z0-9-]+:\d{12}:key/[A-Za-z0-9-]+"
-_KEY = rf"create|{_KEY_ARN}"
+_KEY = rf"create|{KMS_KEY}"
 _TOPIC = r"arn:aws[a-z-]*:sns:[a-z0-9-]+:\d{12}:[A-Za-z0-9_-]+"
 _BOUNDARY = r"arn:aws[a-z-]*:iam::(\d{12}|aws):policy/[\w+=,.@/-]+"
 _PROXY = r"https?://[a-z0-9.-]+(:\d{1,5})?"
@@ -175,7 +175,7 @@ class CommonParameters:
     """Folder with profiles of your own, from the repository's root (docs/providers.md)."""
     kms_key: Annotated[str | None, text(_KEY, "create or the ARN of a key")]
     """`create`, or the ARN of the key that encrypts the secrets and the claim table. Default: AWS's own."""
-    previous_kms_keys: Annotated[tuple[str, ...], several(_KEY_ARN, "ARNs of keys")]
+    previous_kms_keys: Annotated[tuple[str, ...], several(KMS_KEY, "ARNs of keys")]
     """ARNs of the keys that `kms_key` replaces; they decrypt older versions (docs/deploy.md#change-the-key)."""
     encrypt_logs: Annotated[bool, switch(default=False)]
     """Encrypt the log with `kms_key`."""

@@ -101,6 +101,7 @@ def test_graphql(  # noqa: PLR0917 - fixtures
 ) -> None:
     """Upwork's interface sends errors with status 200: only a response without them says that the token works."""
     monkeypatch.setattr("token_refresh_admin.cli.verify.UPWORK_API", api.url)
+    monkeypatch.setattr("token_refresh_admin.cli.verify.is_host_of_upwork", "127.0.0.1".__eq__)
     tokens.store(expires_in=DAY)
     api.token, api.response = tokens.current()["accessToken"], response
 

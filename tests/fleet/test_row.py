@@ -49,14 +49,15 @@ def test_no_pause_is_for_good(days: int, state: State) -> None:
 def test_marks_of_the_window() -> None:
     """Half of the window and its last quarter are counted back from the expiry; without one there are none.
 
-    Tokens that were asked for in vain are due after that, and nothing is late before.
+    Tokens that were asked for in vain are due after that: they are late when half of what was left then is over.
     """
     assert (NOW + WINDOW / 2, NOW + WINDOW * 3 / 4) == (row().half_window_at, row().last_quarter_at)
     assert row(new=True).half_window_at is None
     assert row(new=True).expires_at is None
     assert row(found=seen(due_at=None)).last_quarter_at is None
     assert row(found=seen(expires_at=None)).last_quarter_at is None
-    assert NOW + HOUR == row(found=seen(due_at=NOW + HOUR)).half_window_at
+    assert row(found=seen(expires_at=None)).half_window_at is None
+    assert NOW + WINDOW * 9 / 10 == row(found=seen(due_at=NOW + WINDOW * 4 / 5)).half_window_at
 
 
 def test_no_row_sleeps_through_its_last_quarter() -> None:

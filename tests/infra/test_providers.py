@@ -5,10 +5,10 @@ import pytest
 
 from infra.conftest import FLEET
 from testbed.synthesis import synthesise
+from token_refresh.stored.refresh_window import LATE_START
 from token_refresh_infra.context import ParameterError
 from token_refresh_infra.modes import parameters_of
 from token_refresh_infra.single.checks import CheckedParameters
-from token_refresh_infra.single.timing import LATE_START_SECONDS
 from token_refresh_worker.core.schedule import claim_time_to_live
 from token_refresh_worker.providers.loader import load_provider, profile_names
 from token_refresh_worker.providers.schema import SHORTEST_WINDOW_SECONDS
@@ -38,7 +38,7 @@ def test_schedule_follows_the_profile(name: str) -> None:
     assert name == parameters.settings.provider.name
     if grace:
         assert 3 * gap <= grace
-        assert claim_time_to_live(limit, window, grace) + gap + timedelta(seconds=LATE_START_SECONDS) < grace
+        assert claim_time_to_live(limit, window, grace) + gap + LATE_START < grace
 
 
 def test_a_schedule_may_just_fit_a_grace() -> None:

@@ -10,10 +10,9 @@ import pytest
 
 from testbed.builders import DAY, HOUR
 from token_refresh.reader.token import RefreshPattern, Token
-from token_refresh.stored.refresh_window import DEFAULT_WINDOW, refresh_window
+from token_refresh.stored.refresh_window import DEFAULT_WINDOW, LATE_START, refresh_window
 from token_refresh_infra.context import read_parameters
 from token_refresh_infra.single.parameters import SingleParameters
-from token_refresh_infra.single.timing import LATE_START_SECONDS
 
 ROOT: Final = Path(__file__).parents[2]
 START: Final = datetime(2026, 1, 1, tzinfo=UTC)
@@ -35,9 +34,9 @@ def delays_minutes(lifetime: timedelta, refreshes: int = 2000) -> list[float]:
     token, read_at, delays = stored(0.0, life), START.timestamp(), []
     for _ in range(refreshes):
         due = token.created_at.timestamp() + life - window
-        slot, run_at = (due - within - LATE_START_SECONDS) // every, 0.0
+        slot, run_at = (due - within - LATE_START.seconds) // every, 0.0
         while run_at < due:
-            run_at = slot * every + chance.uniform(0, within) + chance.uniform(0, LATE_START_SECONDS)
+            run_at = slot * every + chance.uniform(0, within) + chance.uniform(0, LATE_START.seconds)
             slot += 1
         while read_at < run_at:
             read_at = pattern.next_read_at(token, now=read_at, chance=chance.random())

@@ -13,7 +13,7 @@ from token_refresh.stored.spelling import SNAKE, find_spelling
 from token_refresh_worker.core.schedule import believed
 from token_refresh_worker.core.versions import CURRENT, OUTCOME
 from token_refresh_worker.providers.loader import nearest, own_profiles, profile_names
-from token_refresh_worker.providers.variables import PROVIDER_KEY, provider_in
+from token_refresh_worker.providers.variables import PROVIDER_KEY, provider_named_in
 from token_refresh_worker.run.failures import SecretName
 from token_refresh_worker.run.ports import Clock, RunDependencies, SecretStore, SecretVersion
 from token_refresh_worker.stored.document import TokenDocument, read_document
@@ -125,7 +125,7 @@ def settings_in(
         ConfigurationError: No profile has that name.
     """
     found: dict[str, str] = {}
-    name, ours, origin = provider_in(fields), environment.get("PROVIDER"), read_origin(fields)
+    name, ours, origin = provider_named_in(fields), environment.get("PROVIDER"), read_origin(fields)
     table = origin.claim_store.table if origin else None
     if table and not (is_deployed or environment.get("CLAIM_TABLE")):
         found["CLAIM_TABLE"] = table

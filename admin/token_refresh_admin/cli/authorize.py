@@ -56,7 +56,7 @@ from token_refresh_admin.cli.settings import settings_for, template_for
 from token_refresh_worker.core.versions import CURRENT
 from token_refresh_worker.providers.provider import Provider
 from token_refresh_worker.providers.redirect import Loopback
-from token_refresh_worker.providers.variables import provider_in
+from token_refresh_worker.providers.variables import provider_named_in
 from token_refresh_worker.run.failures import utc
 from token_refresh_worker.run.ports import SecretVersion
 from token_refresh_worker.run.settings import GENERIC_PROVIDER, Settings
@@ -139,7 +139,7 @@ def authorize(  # noqa: PLR0913 - options, each by its name
     if (
         context.source.provider == GENERIC_PROVIDER
         and not context.given.get("PROVIDER")
-        and provider_in(fields) is None
+        and provider_named_in(fields) is None
     ):
         raise CommandFailed(
             "nothing names the provider of these tokens",

@@ -4,10 +4,12 @@ Its claim is paused, and in a fleet its row shows that.
 """
 
 import getpass
+from datetime import timedelta
 from typing import Annotated
 
 import typer
 
+from token_refresh.stored.refresh_window import overdue_below
 from token_refresh_admin.changes.pause import Pausing
 from token_refresh_admin.cli.command import command, read_duration
 from token_refresh_admin.cli.context import Context
@@ -17,7 +19,7 @@ from token_refresh_admin.cli.screen import errors, message, output, printable, s
 from token_refresh_admin.cli.settings import settings_for
 from token_refresh_worker.bootstrap import SystemClock
 from token_refresh_worker.core.claims import LONGEST_PAUSE, LONGEST_REASON, ClaimPause
-from token_refresh_worker.core.schedule import Policy, due_at
+from token_refresh_worker.core.schedule import Policy, due_at, window_of
 from token_refresh_worker.core.snapshot import Snapshot
 from token_refresh_worker.fleet.core.row import Pause
 from token_refresh_worker.run.failures import utc
@@ -41,7 +43,7 @@ def pause(
         row_pause = Pause(at=snapshot.now, until=made.until, by=user(), why=reason)
         index.pause(row_pause, secret_arn=arn_of(context, context.secret_id))
     output().print(text(f"Paused until {utc(made.until)}: {reason}", "bold yellow"))
-    _warn(snapshot, policy, made)
+    _warn(snapshot, policy, pauses.run_period, made)
     show(output(), *message("To go on before that: ", context.command("resume")))
     return 0
 
@@ -57,7 +59,7 @@ def resume(context: Context) -> int:
     return 0
 
 
-def _warn(snapshot: Snapshot, policy: Policy, made: ClaimPause) -> None:
+def _warn(snapshot: Snapshot, policy: Policy, period: timedelta | None, made: ClaimPause) -> None:
     document = snapshot.current.document
     expires_at, due = document.expires_at, due_at(document, policy)
     if expires_at is None or due is None or made.until <= due:
@@ -65,11 +67,11 @@ def _warn(snapshot: Snapshot, policy: Policy, made: ClaimPause) -> None:
     if made.until >= expires_at:
         expires = "expires" if expires_at > snapshot.now else "expired"
         output().print(text(f"The access token {expires} at {utc(expires_at)}: services fail from then on.", "red"))
-    alarm_at = expires_at - (expires_at - due) / 2
+    alarm_at = expires_at - overdue_below(window_of(document, policy), period)
     if made.until > alarm_at:
-        late = f"is raised at {utc(alarm_at)}, when half of the refresh window is over."
+        late = f"is raised at {utc(alarm_at)}, when the refresh is overdue."
         if alarm_at <= snapshot.now:
-            late = f"is not ended by a pause: half of the refresh window was over at {utc(alarm_at)}."
+            late = f"is not ended by a pause: the refresh was overdue at {utc(alarm_at)}."
         output().print(text(f"The alarm renewal-overdue {late}", "yellow"))
 
 

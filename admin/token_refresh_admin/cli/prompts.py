@@ -20,7 +20,7 @@ from token_refresh.stored.json_object import read_object
 from token_refresh_admin.cli.failures import EX_INTERRUPTED, Cancelled, CommandFailed
 from token_refresh_admin.cli.screen import printable
 from token_refresh_worker.oauth.formats import ASSERTED, AuthMethod
-from token_refresh_worker.run.settings import Settings
+from token_refresh_worker.run.settings import DEFAULT_PROVIDER, Settings
 from token_refresh_worker.stored.credentials import ClientCredentials, read_credentials
 from token_refresh_worker.stored.document import SIZE_LIMIT_BYTES
 
@@ -108,7 +108,7 @@ def refuse_white_space(client_id: str | None) -> None:
 
 def ask_client_id(settings: Settings, known: str | None = None) -> str:
     """Ask for the client ID."""
-    what = "Client ID (the API key)" if settings.provider.name == "upwork" else "Client ID"
+    what = "Client ID (the API key)" if settings.provider.name == DEFAULT_PROVIDER else "Client ID"
     with _answered(_TYPE_IT):
         return str(typer.prompt(printable(f"{what} at {settings.provider.title}"), default=known, err=True)).strip()
 

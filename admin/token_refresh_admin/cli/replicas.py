@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import Any, Final
 
 from token_refresh.advice import Command
+from token_refresh.aws.arn import KMS_KEY
 from token_refresh_admin.cli.context import Context
 from token_refresh_admin.cli.deployment import tags_in
 from token_refresh_admin.cli.finding import Finding
@@ -17,7 +18,6 @@ from token_refresh_worker.stored.tags import REPLICAS_TAG
 MAY_BE_BEHIND: Final = timedelta(minutes=10)
 """AWS documents no bound; replication takes seconds."""
 _REGION: Final = re.compile(r"[a-z]{2}(-[a-z]+)+-\d")
-_KEY: Final = re.compile(r"arn:[a-z-]+:kms:[a-z0-9-]+:\d{12}:key/[A-Za-z0-9-]+")
 
 
 class ReplicaStatus(StrEnum):
@@ -66,7 +66,7 @@ def _replica(entry: Mapping[str, Any], changed_at: object) -> Replica:
     return Replica(
         region=str(entry.get("Region")),
         status=ReplicaStatus(status) if status in set(ReplicaStatus) else ReplicaStatus.IN_PROGRESS,
-        key_arn=key_arn if _KEY.fullmatch(key_arn) else None,
+        key_arn=key_arn if re.fullmatch(KMS_KEY, key_arn) else None,
         changed_at=changed_at if isinstance(changed_at, datetime) else None,
     )
 

@@ -7,7 +7,7 @@ from token_refresh.errors import ConfigurationError
 from token_refresh_admin.changes.change import settings_in
 from token_refresh_admin.cli.context import Context
 from token_refresh_worker.providers.provider import Provider
-from token_refresh_worker.providers.variables import provider_in
+from token_refresh_worker.providers.variables import provider_named_in
 from token_refresh_worker.run.settings import Settings
 from token_refresh_worker.stored.origin import ORIGIN_KEY
 
@@ -43,7 +43,7 @@ def _settings_for(context: Context, fields: Mapping[str, object]) -> Settings:
 
 def _check_provider(context: Context, fields: Mapping[str, object], settings: Settings) -> None:
     """Refuse settings of another provider than the document's."""
-    theirs, ours = provider_in(fields), settings.provider.name
+    theirs, ours = provider_named_in(fields), settings.provider.name
     if theirs in {None, ours}:
         return
     # Without the options that may have named the wrong provider.
@@ -64,4 +64,4 @@ def names_provider(context: Context, fields: Mapping[str, object]) -> bool:
         return True
     # `tokenRefresh` names the host that issued the tokens, and no other host gets them.
     named = any(context.environment.get(name) for name in ("PROVIDER", "TOKEN_ENDPOINT"))
-    return named or bool(provider_in(fields) or fields.get(ORIGIN_KEY))
+    return named or bool(provider_named_in(fields) or fields.get(ORIGIN_KEY))

@@ -19,6 +19,7 @@ from token_refresh_worker.adapters.time_limit import LimitedTransport, TimeLimit
 from token_refresh_worker.adapters.token_endpoint import HEADERS, HTTP_ERRORS, NOT_SENT, read_body
 from token_refresh_worker.core.steps import Rejected, TokenUsed
 from token_refresh_worker.providers.endpoint import read_endpoint
+from token_refresh_worker.run.settings import DEFAULT_PROVIDER, is_host_of_upwork
 
 UPWORK_API: Final = "https://api.upwork.com/graphql"
 _QUERY: Final = {"query": "query{user{id nid rid} organization{id}}"}
@@ -57,9 +58,8 @@ def verify(
 def _default_url(state: SecretState) -> str:
     """Return Upwork's API; refuse to, if the tokens may be another provider's."""
     # Tokens of another host, such as a test server's, are not for Upwork, whatever PROVIDER says.
-    host = urlsplit(UPWORK_API).hostname or ""
-    is_upworks = state.host.split(".")[-2:] == host.split(".")[-2:]
-    if is_upworks and state.settings.provider.name == "upwork" and names_provider(state.context, state.document.fields):
+    is_upworks = is_host_of_upwork(state.host) and state.settings.provider.name == DEFAULT_PROVIDER
+    if is_upworks and names_provider(state.context, state.document.fields):
         return UPWORK_API
     raise CommandFailed(
         "name a URL of the provider's API that only a valid access token can GET",

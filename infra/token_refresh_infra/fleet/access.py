@@ -15,9 +15,6 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_sqs as sqs
 
 from token_refresh_infra.access import (
-    KEEP_ACTIONS,
-    LIST_ACTIONS,
-    REFRESH_ACTIONS,
     TABLE_KEY_ACTIONS,
     Conditions,
     Secrets,
@@ -30,6 +27,7 @@ from token_refresh_infra.constructs.nag import acknowledge
 from token_refresh_infra.fleet.parameters import FleetParameters
 from token_refresh_worker.fleet.aws.index import INDEX
 from token_refresh_worker.fleet.core.enrolment import FLEET_TAG
+from token_refresh_worker.run import permissions
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,10 +83,15 @@ class FleetAccess:
         # The tag is checked by IAM on each call: who takes it off ends the worker's access at once.
         tagged: Conditions = {"StringEquals": {f"secretsmanager:ResourceTag/{FLEET_TAG}": parameters.fleet}}
         members = self._secret(f"{parameters.secrets_under or ''}*")
-        self._allow(role, [*REFRESH_ACTIONS, *LIST_ACTIONS], members, None if parameters.secrets_under else tagged)
+        self._allow(
+            role,
+            [*permissions.REFRESH_ACTIONS, *permissions.LIST_ACTIONS],
+            members,
+            None if parameters.secrets_under else tagged,
+        )
         self._let_decrypt(role, ["kms:Decrypt", "kms:GenerateDataKey"], members)
         if self.kept_key is not None:
-            self._allow(role, list(KEEP_ACTIONS), self.kept_key, keep_conditions((members,)))
+            self._allow(role, list(permissions.KEEP_ACTIONS), self.kept_key, keep_conditions((members,)))
         acknowledge(
             role, f"IAM5[Resource::{members}]", "The fleet's secrets: by their prefix, or by the fleet's tag on each"
         )
@@ -97,7 +100,7 @@ class FleetAccess:
         """Let the worker write copies; people make them, so it can't create any."""
         if self.parameters.published_under:
             copies = self._secret(f"{self.parameters.published_under}*")
-            self._allow(role, list(REFRESH_ACTIONS), copies)
+            self._allow(role, list(permissions.REFRESH_ACTIONS), copies)
             self._let_decrypt(role, ["kms:Decrypt", "kms:GenerateDataKey"], copies)
             acknowledge(role, f"IAM5[Resource::{copies}]", "One copy a secret; its name says which")
 

@@ -20,6 +20,7 @@ from token_refresh_infra.common import (
     overlap,
 )
 from token_refresh_infra.context import ParameterError, required, switch, text, whole
+from token_refresh_worker.fleet.core.fleet import Limits
 from token_refresh_worker.oauth.formats import ASSERTED
 from token_refresh_worker.providers.loader import IN_ZIP, load_provider, profile_names
 from token_refresh_worker.providers.provider import Provider
@@ -75,7 +76,7 @@ class FleetParameters(CommonParameters):
     """Of dispatcher and resync."""
     timeout_seconds: Annotated[int, whole(90, low=30, high=900)]
     """Of one run."""
-    concurrency: Annotated[int, whole(64, low=2, high=1000)]
+    concurrency: Annotated[int, whole(Limits().concurrency, low=2, high=1000)]
     """Runs at once, as the account's quota allows. With fewer, hosts that hang hold up the others."""
     writes_per_second: Annotated[int, whole(40, low=1, high=50)]
     """The fleet's part of the account's quota of 50. Lower it if other teams write secrets, too."""

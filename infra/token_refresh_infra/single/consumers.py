@@ -4,7 +4,6 @@ from aws_cdk import aws_iam as iam
 from constructs import Construct
 
 from token_refresh_infra.access import (
-    READ_ACTIONS,
     Secrets,
     grant_read,
     grant_read_published,
@@ -14,6 +13,7 @@ from token_refresh_infra.access import (
 )
 from token_refresh_infra.constructs.nag import acknowledge
 from token_refresh_infra.single.parameters import SingleParameters
+from token_refresh_worker.run import permissions
 
 
 def read_policy(
@@ -41,4 +41,6 @@ def read_policy(
 def _keep_closed(scope: Construct, token: Secrets, client_secret_id: str | None) -> iam.PolicyStatement:
     """Refuse what only the worker reads, also where its name begins as a family does: `upwork-oauth-tokens`."""
     client = one_secret(scope, client_secret_id).arns if client_secret_id else ()
-    return iam.PolicyStatement(effect=iam.Effect.DENY, actions=list(READ_ACTIONS), resources=[*token.arns, *client])
+    return iam.PolicyStatement(
+        effect=iam.Effect.DENY, actions=list(permissions.READ_ACTIONS), resources=[*token.arns, *client]
+    )

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Annotated
 
+from token_refresh.aws.arn import KMS_KEY
 from token_refresh.errors import ConfigurationError
 from token_refresh.reference import ReferenceScheme, split_reference
 from token_refresh.stored.refresh_window import refresh_window
@@ -33,8 +34,7 @@ MONTH_SECONDS = 30 * 24 * 3600
 _PROVIDER = r"[a-z0-9]([a-z0-9-]{0,62}[a-z0-9])?"
 _ENDPOINT = r"https://[^\s/?#@]+(/[^\s#]*)?"
 _TABLE = r"[A-Za-z0-9_.-]{3,255}"
-_SIGNING_KEY = r"arn:aws[a-z-]*:kms:[a-z0-9-]+:\d{12}:key/[A-Za-z0-9-]+"
-_REPLICA = r"[a-z]{2}(-[a-z]+)+-\d|arn:aws[a-z-]*:kms:[a-z0-9-]+:\d{12}:key/[A-Za-z0-9-]+"
+_REPLICA = rf"[a-z]{{2}}(-[a-z]+)+-\d|{KMS_KEY}"
 _PRINCIPAL = r"arn:aws[a-z-]*:iam::\d{12}:(role|user)/[\w+=,.@/-]+\*?"
 _PRINCIPAL_MUST_BE = "ARNs of roles or users, of which the last character may be *"
 _ARN = r"^arn:.*:secret:(.+)-[A-Za-z0-9]{6}$"
@@ -75,7 +75,7 @@ class SingleParameters(CommonParameters):
     """How the client authenticates. Default: the profile's."""
     encrypt_messages: Annotated[bool, switch(default=False)]
     """Encrypt topic and queues with a `kms_key` that exists (docs/deploy.md#encryption)."""
-    client_key: Annotated[str | None, text(_SIGNING_KEY, "the ARN of a key")]
+    client_key: Annotated[str | None, text(KMS_KEY, "the ARN of a key")]
     """ARN of the KMS key that signs for `private_key_jwt`."""
     client_assertion_audience: Annotated[str | None, text(AUDIENCE, "printable text without spaces or ${")]
     """The `aud` of client assertions; `aws_iam_jwt` needs it here or in the profile.

@@ -5,17 +5,15 @@ missing, it looks further back, and takes a missing point only in place of one t
 """
 
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Final
 
+from token_refresh.stored.refresh_window import LATE_START, SEEN_AFTER, overdue_below
 from token_refresh_worker.core.schedule import RUNS_IN_WINDOW, SETTLED
 
-LATE_START_SECONDS: Final = 60
-"""EventBridge Scheduler starts a target within the minute, after its flexible window."""
-RUN_SECONDS: Final = 90
-"""Until a run that fails has reported: the default timeout."""
 INGESTED_SECONDS: Final = 60
 EVALUATED_SECONDS: Final = 60
-"""A minute each until CloudWatch has a value, and until it looks at it."""
+"""As in `SEEN_AFTER`."""
 EXTRA_POINTS: Final = 2
 """How many periods further back an alarm looks: AWS's example has five for an alarm of three."""
 
@@ -46,12 +44,9 @@ class AlarmTiming:
 
     @property
     def overdue_below_seconds(self) -> int:
-        """Return below which remaining life the alarm is raised.
-
-        Half of the window, or more if runs that fail would be seen too late; never where one failed run leads to.
-        """
-        seen_late = self._gap_seconds + RUN_SECONDS + INGESTED_SECONDS + EVALUATED_SECONDS
-        return min(max(self.window_seconds // 2, seen_late), self.window_seconds - self._gap_seconds)
+        """Return below which remaining life the alarm is raised."""
+        window, period = self.window_seconds, self.run_every_seconds + self.start_within_seconds
+        return int(overdue_below(timedelta(seconds=window), timedelta(seconds=period)).total_seconds())
 
     @property
     def silence(self) -> MissingRunLimit:
@@ -65,13 +60,13 @@ class AlarmTiming:
     @property
     def rings_in_time(self) -> bool:
         """Whether both alarms are raised before the token expires."""
-        overdue = self._gap_seconds + RUN_SECONDS + INGESTED_SECONDS + EVALUATED_SECONDS
+        overdue = self._gap_seconds + SEEN_AFTER.seconds
         return overdue <= self.overdue_below_seconds and self.silence.rings_after_seconds < self.window_seconds
 
     @property
     def _gap_seconds(self) -> int:
         """The longest time between the starts of two runs."""
-        return self.run_every_seconds + self.start_within_seconds + LATE_START_SECONDS
+        return self.run_every_seconds + self.start_within_seconds + LATE_START.seconds
 
 
 def longest_gap_minutes(window_seconds: int, grace_seconds: int) -> int:
@@ -79,8 +74,8 @@ def longest_gap_minutes(window_seconds: int, grace_seconds: int) -> int:
 
     They fit into the refresh window, and into a grace that outlives the claim of a run that died.
     """
-    failing = 2 * LATE_START_SECONDS + RUN_SECONDS + INGESTED_SECONDS + EVALUATED_SECONDS
-    silent = LATE_START_SECONDS + INGESTED_SECONDS + (1 + EXTRA_POINTS) * _MINUTE + EVALUATED_SECONDS + 1
+    failing = 2 * LATE_START.seconds + SEEN_AFTER.seconds
+    silent = LATE_START.seconds + INGESTED_SECONDS + (1 + EXTRA_POINTS) * _MINUTE + EVALUATED_SECONDS + 1
     for_alarms = (window_seconds - max(failing, silent)) // 2
     shortest = min(window_seconds, grace_seconds) if grace_seconds > SETTLED.seconds else window_seconds
     return max(1, min(shortest // RUNS_IN_WINDOW, for_alarms) // _MINUTE)

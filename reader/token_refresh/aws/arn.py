@@ -1,7 +1,10 @@
 """Amazon Resource Names, `arn:partition:service:region:account:resource`."""
 
 import re
-from typing import NamedTuple
+from typing import Final, NamedTuple
+
+KMS_KEY: Final = r"arn:aws[a-z-]*:kms:[a-z0-9-]+:\d{12}:key/[A-Za-z0-9-]+"
+"""The ARN of a KMS key, as a pattern."""
 
 
 class Arn(NamedTuple):

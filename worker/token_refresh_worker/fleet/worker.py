@@ -20,7 +20,7 @@ from token_refresh_worker.fleet.core.breaker import holds_back
 from token_refresh_worker.fleet.core.outcome import after, announcement, in_order
 from token_refresh_worker.fleet.core.row import UNKNOWN_PROVIDER, Pause, Row, is_due, pause_of_row
 from token_refresh_worker.fleet.settings import read_fleet_settings
-from token_refresh_worker.providers.variables import provider_in
+from token_refresh_worker.providers.variables import provider_named_in
 from token_refresh_worker.run.events import Trigger, is_queue_event, read_event, read_messages
 from token_refresh_worker.run.failures import SecretName, no_value
 from token_refresh_worker.run.invocation import Invocation
@@ -178,7 +178,7 @@ def provider_of(entry: IndexEntry, read_document: Callable[[], Mapping[str, obje
     # After a failure it is in doubt: somebody may have corrected the document's provider, or the deployment's.
     if seen and seen.tokens.version_id and seen.error_type is None and named != UNKNOWN_PROVIDER:
         return named
-    return provider_in(read_document()) or default
+    return provider_named_in(read_document()) or default
 
 
 def report(crew: FleetWorkerDependencies, entry: IndexEntry, run: Outcome) -> None:

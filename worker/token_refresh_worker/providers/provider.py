@@ -15,7 +15,7 @@ from token_refresh_worker.oauth.response import TokenResponse
 from token_refresh_worker.providers.endpoint import host_of, is_loopback
 from token_refresh_worker.providers.lifetime import LIFETIMES_STATED, MILLISECONDS, shortest_lifetime
 from token_refresh_worker.providers.redirect import RedirectFormat
-from token_refresh_worker.providers.variables import EndpointVariable, fill, places, provider_in, variables_in
+from token_refresh_worker.providers.variables import EndpointVariable, fill, places, provider_named_in, variables_in
 from token_refresh_worker.stored.document import DEFAULT_LIFETIME
 from token_refresh_worker.stored.origin import ClaimStoreKind
 
@@ -283,7 +283,7 @@ class Provider:
         Raises:
             ConfigurationError: The document names another provider, or a variable is missing or not allowed.
         """
-        if provider_in(fields) not in {None, self.name}:
+        if provider_named_in(fields) not in {None, self.name}:
             raise ConfigurationError(
                 f"the token secret's key provider is not {self.name}, and this deployment refreshes {self.name} only "
                 "(PROVIDER). Refresh the secret with its own deployment, or correct the key"

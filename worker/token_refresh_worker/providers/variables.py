@@ -74,7 +74,7 @@ def read_variable(name: str, value: object) -> EndpointVariable:
     return variable
 
 
-def provider_in(fields: Mapping[str, object]) -> str | None:
+def provider_named_in(fields: Mapping[str, object]) -> str | None:
     """Return the provider that a token document names; None where it names none.
 
     An empty value counts as none; consoles that edit JSON leave it behind.

@@ -10,7 +10,7 @@ from datetime import timedelta
 from enum import StrEnum, auto
 from typing import Final
 
-from token_refresh.aws.arn import name_same_secret, secret_name
+from token_refresh.aws.arn import KMS_KEY, name_same_secret, secret_name
 from token_refresh.errors import ConfigurationError, InvalidSecretDocument
 from token_refresh.reference import Reference, parse_secret_id
 from token_refresh_worker.core.schedule import Policy
@@ -72,10 +72,8 @@ DEFAULT_SECRET_ID: Final = "upwork-oauth-tokens"  # noqa: S105 - a name
 DEFAULT_PROVIDER: Final = "upwork"
 GENERIC_PROVIDER: Final = "generic"
 
-_UPWORK_DOMAIN: Final = "upwork.com"
 _YEAR_SECONDS: Final = 365 * 24 * 3600
 _MONTH_SECONDS: Final = 30 * 24 * 3600
-_KEY_ARN: Final = re.compile(r"arn:aws[a-z-]*:kms:[a-z0-9-]+:\d{12}:key/[A-Za-z0-9-]+")
 _SIGNED_BY: Final = {
     AuthMethod.PRIVATE_KEY_JWT: ("RS256", "PS256", "ES256"),  # what KMS signs
     AuthMethod.AWS_IAM_JWT: ("RS256", "ES384"),  # what AWS STS signs
@@ -114,12 +112,17 @@ class Settings:
         return Policy(
             refresh_window=self.provider.refresh_window,
             replay_grace=self.provider.grace.duration,
-            host=host_of(self.provider.token_endpoint),
+            host=self.provider.host,
             claim_store=IN_VERSIONS if self.claim_table is None else in_table(self.claim_table),
             lifetime=self.provider.access_token_lifetime,
             idle=self.provider.refresh_token.idle,
             token_is_grant=self.provider.request.grant is Grant.EXCHANGE,
         )
+
+
+def is_host_of_upwork(host: str) -> bool:
+    """Whether a host is of the default provider's domain."""
+    return f".{host}".endswith(".upwork.com")
 
 
 def token_secret_id(environment: Mapping[str, str]) -> str:
@@ -240,7 +243,7 @@ def _load_profile(given: Mapping[str, str], endpoint: str | None) -> Provider:
     name, own = given.get(Variable.PROVIDER), own_profiles(given)
     if name is None:
         # An endpoint of its own must not get Upwork's grace: a replay could revoke the grant there.
-        is_upwork = endpoint is None or f".{host_of(endpoint)}".endswith(f".{_UPWORK_DOMAIN}")
+        is_upwork = endpoint is None or is_host_of_upwork(host_of(endpoint))
         name = DEFAULT_PROVIDER if is_upwork else GENERIC_PROVIDER
     if name not in profile_names(own):
         raise ConfigurationError.of(
@@ -268,7 +271,7 @@ def _read_seconds(given: Mapping[str, str], name: Variable, allowed: range) -> t
 
 def _read_key(given: Mapping[str, str], name: Variable) -> str | None:
     # Found out by each run, and not by the one that needs it.
-    if name in given and not _KEY_ARN.fullmatch(given[name]):
+    if name in given and not re.fullmatch(KMS_KEY, given[name]):
         raise ConfigurationError.of(name, "must be the ARN of a KMS key")
     return given.get(name)
 

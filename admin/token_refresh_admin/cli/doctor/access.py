@@ -27,16 +27,14 @@ from token_refresh_admin.cli.lookups import arn_of
 from token_refresh_admin.cli.state import SecretState
 from token_refresh_worker.adapters.secrets_manager import swap_refused
 from token_refresh_worker.core.versions import CURRENT
+from token_refresh_worker.run import permissions
 from token_refresh_worker.run.settings import Variable, copy_name
 
-_READ: Final = ("secretsmanager:GetSecretValue",)
-_REFRESH: Final = (*_READ, "secretsmanager:PutSecretValue", "secretsmanager:UpdateSecretVersionStage")
-_LIST: Final = ("secretsmanager:ListSecretVersionIds",)
-_CLAIM: Final = ("dynamodb:GetItem", "dynamodb:UpdateItem")
-
-_KEEP: Final = ("kms:Encrypt", "kms:Decrypt")
-
-_USES: Final = {"TOKEN_SECRET_ID": _REFRESH, "PUBLISHED_SECRET_ID": _REFRESH, "CLIENT_SECRET_ID": _READ}
+_USES: Final = {
+    "TOKEN_SECRET_ID": permissions.REFRESH_ACTIONS,
+    "PUBLISHED_SECRET_ID": permissions.REFRESH_ACTIONS,
+    "CLIENT_SECRET_ID": permissions.READ_ACTIONS,
+}
 
 
 def check_access(context: Context, deployed: Mapping[str, Any]) -> Finding:
@@ -51,15 +49,15 @@ def check_access(context: Context, deployed: Mapping[str, Any]) -> Finding:
         refused += _simulate(context, deployed, arn_of(context, secret_id), actions)
     if (table := there.get("CLAIM_TABLE")) and (place := parse_arn(deployed["FunctionArn"])):
         arn = f"arn:{place.partition}:dynamodb:{place.region}:{place.account}:table/{table}"
-        refused += _simulate(context, deployed, arn, _CLAIM)
+        refused += _simulate(context, deployed, arn, permissions.CLAIM_ACTIONS)
     secret_arn = arn_of(context, own)
     if key_arn := there.get(Variable.KEPT_TOKENS_KEY_ID):  # The policies depend on the context of a run's use.
         keys = {"kms:EncryptionContext:secret": [secret_arn], "kms:EncryptionContextKeys": ["secret", "claim", "piece"]}
-        refused += _simulate(context, deployed, key_arn, _KEEP, keys)
+        refused += _simulate(context, deployed, key_arn, permissions.KEEP_ACTIONS, keys)
     if refused:
         return Finding.broken(f"access denied to {role}: {'; '.join(refused)}", "allow that, and deploy again")
     # Without it a run does not see that the secret is full, nor what a claim said whose key KMS refuses.
-    if unlisted := _simulate(context, deployed, secret_arn, _LIST):
+    if unlisted := _simulate(context, deployed, secret_arn, permissions.LIST_ACTIONS):
         return Finding.attention(
             f"{role} may do all that a usual run does. After a change of the KMS key, and to see that the secret is "
             f"full, a run also needs {'; '.join(unlisted)}",

@@ -10,6 +10,7 @@ from token_refresh.errors import ConfigurationError, TokenRefreshError
 from token_refresh_admin.cli.context import Context, variables_of
 from token_refresh_admin.cli.doctor.access import check_access
 from token_refresh_admin.cli.finding import Check, Finding, failed, not_known, tried
+from token_refresh_worker.fleet.core.fleet import OTHER_FUNCTIONS, Limits, ask_for_more_runs
 from token_refresh_worker.run.outcome import NAMESPACE
 from token_refresh_worker.run.settings import read_settings
 
@@ -129,35 +130,25 @@ def _waiting(context: Context, queue_arn: str) -> tuple[str, int]:
     return url, int(attributes["Attributes"][wanted])
 
 
-RUNS_AT_ONCE: Final = 64
-"""What a fleet is deployed with, unless its file says otherwise."""
-OTHERS: Final = 2
-"""Dispatcher and resync."""
-QUOTA: Final = "L-B99A9384"
-"""Concurrent executions: https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html."""
-
-
 def check_concurrency(context: Context, function: str) -> Finding:
     """Compare what is left of the account's quota with what the fleet may use."""
     settings = context.ask("lambda:GetAccountSettings", "all functions")
     # What other functions have reserved is not for the fleet, and neither is what runs of them take meanwhile.
     left = int(settings["AccountLimit"]["UnreservedConcurrentExecutions"])
-    wanted = _runs_at_once(context, function) + OTHERS
+    wanted = _runs_at_once(context, function) + OTHER_FUNCTIONS
     if left >= wanted:
         return Finding.healthy(f"{left} functions at once are free to use, and the fleet uses {wanted} at most")
-    line = "aws service-quotas request-service-quota-increase --service-code lambda --quota-code {} --desired-value {}"
-    ask = Command.of(line + " --region {}", QUOTA, "1000", context.region)
     return Finding.broken(
         f"the account lets {left} functions run at once, and the fleet uses {wanted}: Lambda refuses its runs",
-        *("ask for more: ", ask, "or deploy with a lower concurrency: ", DEPLOY),
+        *("ask for more: ", ask_for_more_runs(context.region), "or deploy with a lower concurrency: ", DEPLOY),
     )
 
 
 def _runs_at_once(context: Context, function: str) -> int:
     action = "lambda:ListEventSourceMappings"
     found = context.ask(action, "function", function, FunctionName=function)["EventSourceMappings"]
-    limits = [int(mapping.get("ScalingConfig", {}).get("MaximumConcurrency", RUNS_AT_ONCE)) for mapping in found]
-    return max(limits, default=RUNS_AT_ONCE)
+    usual = Limits().concurrency  # unless the deployment's file says otherwise
+    return max((int(each.get("ScalingConfig", {}).get("MaximumConcurrency", usual)) for each in found), default=usual)
 
 
 def check_alarms(context: Context) -> Iterator[Check]:

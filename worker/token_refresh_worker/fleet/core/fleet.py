@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
 
+from token_refresh.advice import Command
 from token_refresh_worker.fleet.core.breaker import Breaker
 from token_refresh_worker.fleet.core.row import Pauses, Row
 
@@ -18,6 +19,10 @@ FEW: Final = 3
 DOUBLINGS: Final = 2
 MEMORY: Final = FIRST_WAIT * (2 ** (DOUBLINGS + 1) - 1) + MINUTE
 """How long what was handed out is remembered."""
+OTHER_FUNCTIONS: Final = 2
+"""Dispatcher and resync."""
+_QUOTA: Final = "L-B99A9384"
+"""Concurrent executions: https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html."""
 WRITES_WITH_A_COPY: Final = 4
 """Writes of a run: store and make current, for the tokens and for their copy."""
 
@@ -119,6 +124,12 @@ class LastDispatch:
     breakers: Mapping[str, Breaker] = field(default_factory=dict)
     """As in `Decision`, and so is `unheard_since`; nothing where it was long ago."""
     unheard_since: datetime | None = None
+
+
+def ask_for_more_runs(region: str) -> Command:
+    """Return the command that asks AWS to let more functions of an account run at once."""
+    line = "aws service-quotas request-service-quota-increase --service-code lambda --quota-code {} --desired-value {}"
+    return Command.of(line + " --region {}", _QUOTA, "1000", region)
 
 
 def limits_of(fleet: Fleet, provider: str) -> ProviderLimits:

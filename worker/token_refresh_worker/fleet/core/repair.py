@@ -20,7 +20,7 @@ OVER_FOR: Final = timedelta(minutes=10)
 LOT_AFTER: Final = timedelta(minutes=1)
 
 
-class Fault(NamedTuple):
+class SharedFault(NamedTuple):
     """What other secrets may have, too."""
 
     error_type: str
@@ -39,7 +39,7 @@ def tried_early(rows: Iterable[Row], now: datetime) -> set[str]:
         for row, seen, cause in failing
         if cause in over and seen.at < over[cause] and seen.at <= now - AGAIN_AFTER
     }
-    lots: dict[Fault, Row] = {}
+    lots: dict[SharedFault, Row] = {}
     for row, seen, cause in failing:
         if cause.of_account and seen.at <= now - LOT_AFTER:
             lots[cause] = min(lots.get(cause, row), row, key=lambda each: minute_hash(each, now))
@@ -59,9 +59,9 @@ def minute_hash(row: Row, now: datetime) -> bytes:
     return sha256(f"{row.secret_arn}|{int(now.timestamp()) // 60}".encode()).digest()
 
 
-def _over(rows: Iterable[Row], now: datetime) -> Mapping[Fault, datetime]:
+def _over(rows: Iterable[Row], now: datetime) -> Mapping[SharedFault, datetime]:
     """Return when each cause was last seen to be over."""
-    found: dict[Fault, datetime] = {}
+    found: dict[SharedFault, datetime] = {}
     for row in rows:
         at = row.seen.mended_at if row.seen else None
         cause = _cause(row, row.seen.mended) if row.seen else None
@@ -70,8 +70,8 @@ def _over(rows: Iterable[Row], now: datetime) -> Mapping[Fault, datetime]:
     return found
 
 
-def _cause(row: Row, error_type: str | None) -> Fault | None:
+def _cause(row: Row, error_type: str | None) -> SharedFault | None:
     known = error_named(error_type)
     if known is None or known.shared is None:
         return None
-    return Fault(known.__name__, row.provider if known.shared == "provider" else "", known.shared == "account")
+    return SharedFault(known.__name__, row.provider if known.shared == "provider" else "", known.shared == "account")

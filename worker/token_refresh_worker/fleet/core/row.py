@@ -12,6 +12,7 @@ from typing import Final
 
 from token_refresh.aws.arn import secret_name
 from token_refresh.errors import ReauthorizationRequired
+from token_refresh.stored.refresh_window import overdue_below
 from token_refresh_worker.core.announcement import Transition
 from token_refresh_worker.run.outcome import CopyState, CurrentTokens
 
@@ -203,9 +204,8 @@ class Row:
     @property
     def half_window_at(self) -> datetime | None:
         """When half of the refresh window is used up, which makes a secret overdue."""
-        due, quarter = self.due_at, self.last_quarter_at
-        # Tokens that were asked for in vain are due after their quarter begins: nothing is late before that.
-        return quarter and due and max(due, quarter - (quarter - due) / 3)
+        due, expires_at = self.due_at, self.expires_at
+        return None if due is None or expires_at is None else expires_at - overdue_below(expires_at - due, None)
 
     @property
     def last_quarter_at(self) -> datetime | None:
