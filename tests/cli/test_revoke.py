@@ -146,6 +146,11 @@ def test_a_provider_without_an_endpoint(cli: Cli, tokens: Tokens, endpoint: Toke
         "Sign in to Upwork (www.upwork.com) as the user who gave the grant, and disconnect this client"
         in refused.screen
     )
+    tokens.store(providerVariables={"subdomain": "acme"})
+    assert (
+        "Zendesk (acme.zendesk.com) as the user" in cli("revoke", "--yes", PROVIDER="zendesk", TOKEN_ENDPOINT="").screen
+    )
+    tokens.store()
     slack = " ".join(cli("revoke", "--yes", PROVIDER="slack").screen.split())
     assert "auth.revoke ends an access token only; " in slack
     assert ". Or sign in to Slack (token rotation) (slack.com) as the user who gave the grant" in slack

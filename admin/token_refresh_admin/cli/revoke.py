@@ -102,7 +102,8 @@ def _sender(context: Context, settings: Settings, *, by_hand: bool) -> SendRevoc
     if provider.revocation_endpoint:
         return revocation_sender(provider, client_key_id=settings.client_key_id, client=context.run_client)
     page = provider.authorization
-    where = f"{provider.title} ({host_of(page.endpoint)})" if page and page.endpoint else provider.title
+    is_filled_in = page and page.endpoint and "{" not in page.endpoint
+    where = f"{provider.title} ({host_of(page.endpoint) if page and is_filled_in else provider.host})"
     note = f"{provider.revocation.note}. Or sign in" if provider.revocation.note else "Sign in"
     raise CommandFailed(
         f"the profile {provider.name} has no revocation endpoint for {provider.host}; nothing was sent or stored",
