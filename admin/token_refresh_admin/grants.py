@@ -436,8 +436,7 @@ class Grants:
 
     def _authorization(self, opened: _Opened, scope: str | None) -> tuple[AuthorizationRequest, RunDependencies]:
         """Build the request for authorization from what is stored now."""
-        put = "aws secretsmanager put-secret-value --secret-id {} --region {} --secret-string file://tokens.json"
-        check_refresh_tokens(opened.template, Command.of(put, opened.secret.secret_id, opened.secret.region))
+        check_refresh_tokens(opened.template, opened.secret.put_value)
         fields = opened.change(opened.known)
         parts = opened.parts(with_start_values(opened.template, fields))
         authorization = build_authorization(

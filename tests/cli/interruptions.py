@@ -93,6 +93,7 @@ def interrupt(name: str, write: int, number: signal.Signals, desk: Desk) -> tupl
         desk.done(command.line)  # As `claims move --help` says.
     command.completed(desk)
     desk.pass_time(minutes=25)  # What is under way is called well; by then its claim has ended.
+    desk.consents = name == "revoke"
     followed = desk.heal()
     assert command.loses or "authorize" not in followed, followed
     assert len(followed) <= 3, followed

@@ -29,6 +29,10 @@ class State:
     """The printed commands that lead out, in order; `allow` is an administrator's, and `wait` takes no command."""
     services: str = "read"
     """Whether services `read` a token meanwhile that the API accepts, are `rejected` by it, or `fail` to read one."""
+    consents: bool = False
+    """Whether a new grant is right although a set of the old one is alive."""
+    run_says: bool = False
+    """Whether a run that is not forced ends with an error, which prints what `status` does first."""
     twice: bool = False
     """Whether a second operator does everything, too."""
     single_use: bool = False
@@ -93,6 +97,7 @@ def _dead_and_denied(desk: Desk) -> None:
 
 
 def _fewer_scopes(desk: Desk) -> None:
+    _made_again(desk)
     desk.authorized(scope="read com.intuit.quickbooks.accounting")
     desk.done("refresh --force --yes")
 
@@ -131,9 +136,10 @@ def _paused_and_authorized(desk: Desk) -> None:
 
 
 def _no_time(desk: Desk) -> None:
-    """The operator writes the value with the right time into a file."""
-    (desk.folder / "value.json").write_text(json.dumps(desk.document))
-    desk.edit(expiresAt="tomorrow")
+    """Nothing older is there; the operator pipes the value with the right time."""
+    desk.piped = {name: value for name, value in desk.document.items() if name != "tokenRefresh"}
+    _made_again(desk)
+    desk.put({**desk.piped, "expiresAt": "tomorrow"})
 
 
 def _end_of_grant(desk: Desk) -> None:
@@ -277,7 +283,12 @@ STATES: Final[dict[str, State]] = {
         for hours, how in ((2, "with fresh tokens"), (17, "with tokens that are due"), (30, "with an expired token"))
     },
     "8 a refresh brought fewer scopes": State(
-        arises=_fewer_scopes, says="without 1 of the grant's scopes", status=1, doctor=0, repairs=("authorize",)
+        arises=_fewer_scopes,
+        says="without 1 of the grant's scopes",
+        status=1,
+        doctor=0,
+        repairs=("authorize",),
+        consents=True,
     ),
     "12 no network": State(
         arises=lambda _: None,
@@ -314,7 +325,9 @@ STATES: Final[dict[str, State]] = {
     "19 one pauses, and another authorizes": State(
         arises=_paused_and_authorized, says="paused the refreshes until", status=1, doctor=0, repairs=("resume",)
     ),
-    "21 the expiry is no time": State(arises=_no_time, says="expiresAt is not a time", repairs=("put-secret-value",)),
+    "21 the expiry is no time": State(
+        arises=_no_time, says="expiresAt is not a time", repairs=("restore", "put-secret-value")
+    ),
     "21 the expiry is the refresh token's": State(
         arises=_end_of_grant, says="expiresAt is not believed", repairs=("refresh",)
     ),
@@ -344,7 +357,7 @@ STATES: Final[dict[str, State]] = {
         says="stored by something other than this worker",
         status=1,
         doctor=0,
-        repairs=("authorize",),
+        repairs=("restore",),
     ),
     "binary data over the tokens": State(
         arises=lambda desk: desk.client.put_secret_value(SecretId=SECRET, SecretBinary=b"\0"),
@@ -493,6 +506,7 @@ def walk(state: State, desk: Desk, *, which: int = 0) -> tuple[str, ...]:
         AssertionError: Something that was said is not true, or does not help.
     """
     state.arises(desk)
+    desk.consents = state.consents
     status = desk.run("status", variables=state.variables)
     doctor = desk.run("doctor", variables=state.variables)
     services = _services(desk)
@@ -500,6 +514,9 @@ def walk(state: State, desk: Desk, *, which: int = 0) -> tuple[str, ...]:
     assert state.doctor == doctor.code, doctor.screen
     assert state.says in doctor.screen or state.says == "HEALTHY", doctor.screen
     assert state.services == services
+    said = [*repairs(status)[:1], *repairs(doctor)[:1], *(repairs(desk.run("refresh"))[:1] if state.run_says else ())]
+    assert not state.run_says or len(said) == 3
+    assert ("restore",) != state.repairs[:1] or len(set(said)) <= 1, said
 
     if which >= max(1, len(repairs(status))):
         return ()

@@ -147,6 +147,10 @@ class Desk:
         self.folder = folder
         self.denied: set[str] = set()
         """Actions that the operators may not take until somebody allows them."""
+        self.piped: object = None
+        """The value that an operator pipes into a command of AWS."""
+        self.consents = False
+        """Whether a new grant is right although a set of the old one is left, and alive."""
         self._run, self._in_table, self._single_use, self._world = run, table, single_use, world
         self.published = f"published/{SECRET}" if world == "member" else PUBLISHED
         self._writes_left, self._lock = 0, threading.Lock()
@@ -284,8 +288,9 @@ class Desk:
                 self._strike()
 
     def run(self, line: str, *, begun: Begun | None = None, variables: Mapping[str, str] | None = None) -> Ended:
-        """Run a command of an operator's; questions are answered with yes."""
+        """Run a command of an operator's, who knows the function; questions are answered with yes."""
         words, stdin = shlex.split(line.removeprefix("token-refresh ")), "y\n"
+        words = [self.aws.function["FunctionName"] if word == "NAME" else word for word in words]
         if words[0] == "aws":
             return self._run_aws(words)
         if words[0] == "authorize":
@@ -308,8 +313,9 @@ class Desk:
             self.store.secrets.refuse(SECRET, "", None)
             return Ended(code=0, out="", err="")
         members = {name[2:].title().replace("-", ""): value for name, value in named.items()}
-        if members.get("SecretString", "").startswith("file://"):
-            members["SecretString"] = (self.folder / members["SecretString"].removeprefix("file://")).read_text()
+        if "SecretString" in members:
+            assert "file:///dev/stdin" == members["SecretString"], "tokens would be left in a file, or in the history"
+            members["SecretString"] = json.dumps(self.piped)
         getattr(self.client, words[2].replace("-", "_"))(**members)
         return Ended(code=0, out="", err="")
 
@@ -319,16 +325,35 @@ class Desk:
         assert 0 == ended.code, f"{line}: {ended.screen}"
         return ended
 
+    def living(self) -> list[str]:
+        """Return the versions of the secret whose refresh token the provider accepts."""
+        listed = self.client.list_secret_version_ids(SecretId=SECRET, IncludeDeprecated=True)["Versions"]
+        found = []
+        for version in (entry["VersionId"] for entry in listed):
+            value = self.client.get_secret_value(SecretId=SECRET, VersionId=version).get("SecretString", "")
+            with contextlib.suppress(ValueError):
+                fields = json.loads(value)
+                token = isinstance(fields, dict) and (fields.get("refreshToken") or fields.get("refresh_token"))
+                found += [version] if token and self.provider.accepts(token) else []
+        return found
+
     def follow(self, ended: Ended, *, twice: bool = False, which: int = 0) -> Iterator[str]:
         """Do the first thing that a message prints, and give its name; `allow` where an administrator comes first.
 
-        With `twice` another operator does it, too. What comes after the first is for another cause, and may fail.
+        Where that says what to do instead, do so. With `twice` another operator does it, too. What comes after the
+        first is for another cause, and may fail.
         """
         line = next(iter(repairs(ended)[which:]), None)
+        if line is None and self._world != "shell":
+            # They know the function where a message asks for its name.
+            looks = [line for line in printed_lines(ended) if "--function NAME" in line]
+            ended = self.run(looks[0]) if looks else ended
+            line = next(iter(repairs(ended)), None)
         if line is None:
             return
         words = shlex.split(line)
         name, before = (words[1] if words[0] != "aws" else words[2]), len(self.provider.requests())
+        assert name != "authorize" or which or self.consents or not self.living(), "a consent in vain"
         followed = self.run(line)
         for action in re.findall(r"secretsmanager:(\w+) .*was denied", followed.screen):
             assert len(self.provider.requests()) == before, "a grant was risked that nobody may store"
@@ -336,6 +361,10 @@ class Desk:
             yield "allow"
             followed = self.run(line)
         yield name
+        instead = repairs(followed) if followed.code and not which and name == "restore" else []
+        if instead:
+            yield from self.follow(followed)
+            return
         assert 0 == followed.code or which or _RISKY in line, f"{line}: {followed.screen}"
         if twice:
             self.run(line)

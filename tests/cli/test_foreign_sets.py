@@ -45,12 +45,12 @@ def test_what_restore_stores(cli: Cli, tokens: Tokens) -> None:
     document = tokens.current()
     assert 0 == cli("client", stdin=f"{document['clientSecret']}\n").code
     assert (0, document) == (cli("status").code, tokens.current()), "other client credentials make them nobody else's"
-    tokens.store(expires_in=DAY)
+    version_id = tokens.store(expires_in=DAY)
     theirs = tokens.current()
     tokens.store(expires_in=DAY)
     assert FOREIGN in cli("status").screen
 
-    assert 0 == cli("restore", "--yes").code
+    assert 0 == cli("restore", "--version", version_id, "--yes").code
 
     assert FOREIGN not in cli("status").screen
     assert theirs["refreshToken"] == tokens.current()["refreshToken"]
@@ -58,3 +58,25 @@ def test_what_restore_stores(cli: Cli, tokens: Tokens) -> None:
     assert fingerprint_of(SecretValue(theirs["refreshToken"])) == marked["token"]
     tokens.store(expires_in=DAY, tokenRefresh=marked)
     assert FOREIGN in cli("status").screen, "the mark belongs to one token: beside another it proves nothing"
+
+
+def test_what_comes_first(cli: Cli, tokens: Tokens) -> None:
+    """Where a stranger's set is broken, too, its remedy comes before one that would send or publish those tokens."""
+    tokens.store(expires_in=-HOUR)
+
+    status = cli("status")
+
+    assert 2 == status.code
+    first, second = (status.out.index(f"token-refresh {name} {SECRET_ID}") for name in ("restore", "refresh"))
+    assert first < status.out.index(f"token-refresh authorize {SECRET_ID}") < second
+
+
+def test_what_restore_passes_over(cli: Cli, tokens: Tokens) -> None:
+    """After two sets of something else, the last one of the worker's own comes back, and not AWSPREVIOUS."""
+    ours = tokens.current()
+    for _ in range(2):
+        tokens.store(expires_in=DAY)
+
+    assert 0 == cli("restore", "--yes").code
+
+    assert ours["refreshToken"] == tokens.current()["refreshToken"]

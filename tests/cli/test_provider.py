@@ -85,8 +85,8 @@ def test_a_provider_without_refresh_tokens(cli: Cli, store: SecretsManagerServer
 
     assert (2, 2) == (missing.code, empty.code)
     assert "has no refresh tokens, so there is nothing to authorize" in missing.screen
-    assert f"Write a JSON object with {keys} into tokens.json" in " ".join(missing.screen.split())
-    end = f"{SECRET_ID} --region eu-central-1 --secret-string file://tokens.json"
+    assert f"Pipe a JSON object with {keys} into:" in " ".join(missing.screen.split())
+    end = f"{SECRET_ID} --region eu-central-1 --secret-string file:///dev/stdin"
     assert f"  aws secretsmanager create-secret --name {end}" in missing.err.splitlines()
     assert f"  aws secretsmanager put-secret-value --secret-id {end}" in empty.err.splitlines()
 

@@ -160,3 +160,16 @@ def test_a_version_that_can_not_be_decrypted(cli: Cli, tokens: Tokens, store: Se
     assert 2 == ended.code
     assert f"in version {locked} (label none), and" in ended.screen
     assert "Allow kms:Decrypt on that key" in ended.screen
+
+
+def test_nothing_older(cli: Cli, tokens: Tokens) -> None:
+    """Where one key of the only set is wrong, its tokens may be the last: to correct it comes before a consent."""
+    tokens.store(expiresAt="tomorrow")
+
+    refused = cli("restore", "--yes")
+
+    assert 2 == refused.code
+    assert "has no older token set: of the current one expiresAt is not a time" in " ".join(refused.screen.split())
+    put, authorize = (refused.err.index(f"  {line}") for line in ("aws secretsmanager put-", "token-refresh authorize"))
+    assert put < authorize
+    assert "--secret-string file:///dev/stdin" in refused.err

@@ -18,6 +18,7 @@ import measured
 from cli.interruptions import COMMANDS, interrupt
 from cli.mishaps import DEPLOYED, RELEASES, STATES, State, upgrade, walk
 from cli.operators_desk import Desk, Processes
+from cli.put_back import OVER_A_LIVING_GRANT, STARTS
 from testbed.provider.authorization_server import AuthorizationServer
 
 _STORES: Final = {False: "versions", True: "table"}
@@ -41,7 +42,7 @@ class Ground:
         for name, state in STATES.items():
             for table in state.tables if only in name else ():
                 yield from self._ways(name, _STORES[table], state, table=table)
-        for name, state in DEPLOYED.items():
+        for name, state in {**DEPLOYED, **OVER_A_LIVING_GRANT, **STARTS}.items():
             for world in state.worlds if only in name else ():
                 yield from self._ways(name, world, state, world=world)
         for name, world in RELEASES.items():

@@ -244,7 +244,7 @@ def test_a_fresh_token_set_that_somebody_stored_costs_four_reads() -> None:
 
 
 def test_a_wrong_time_is_corrected_where_it_is() -> None:
-    """Beside a time that can't be read the tokens are good: the error says which key to correct, and no consent."""
+    """Beside a time that can't be read the tokens may be the only ones: a consent comes last, and no file has them."""
     world = World(stored=False)
     world.save_text('{"accessToken": "a", "refreshToken": "r", "expiresAt": "tomorrow"}')
 
@@ -253,8 +253,9 @@ def test_a_wrong_time_is_corrected_where_it_is() -> None:
     ) as raised:
         world.execute()
 
-    put = (
-        "aws secretsmanager put-secret-value --secret-id tokens --region eu-central-1 --secret-string file://value.json"
+    put = "aws secretsmanager put-secret-value --secret-id tokens --region eu-central-1 --secret-string"
+    assert str(raised.value).endswith(
+        "Bring the last good one back: `token-refresh restore tokens --region eu-central-1`. If there is none, pipe "
+        f"the corrected value into: `{put} file:///dev/stdin`. Or get a new token set: "
+        "`token-refresh authorize tokens --region eu-central-1`"
     )
-    assert f"Correct that key in the value, and store it: `{put}`" in str(raised.value)
-    assert "authorize" not in str(raised.value)

@@ -222,7 +222,7 @@ def check_refresh_tokens(template: Provider, put: Command) -> None:
         keys = f"{client}, expiresAt, and accessToken, which lives for weeks,"
     raise ChangeFailed(
         f"{template.title} has no refresh tokens, so there is nothing to authorize",
-        fix=(f"Write a JSON object with {keys} into tokens.json, and store it: ", put),
+        fix=(f"Pipe a JSON object with {keys} into: ", put),
     )
 
 

@@ -1,10 +1,12 @@
 """Bring an older token set back, as a new version: which one, and what runs make of it."""
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 
 from token_refresh.advice import Advice
+from token_refresh.errors import InvalidSecretDocument, TokenRefreshError
 from token_refresh.secret_value import SecretValue
 from token_refresh.stored.json_object import write_object
 from token_refresh_admin.changes.change import ChangeFailed, swap_shown
@@ -16,9 +18,9 @@ from token_refresh_worker.core.schedule import Policy, may_be_sent_again
 from token_refresh_worker.core.snapshot import RunState, Snapshot
 from token_refresh_worker.core.steps import Promote, RestageOnEdited, SettingsMismatch, Step
 from token_refresh_worker.core.versions import CURRENT, PREVIOUS
-from token_refresh_worker.run.failures import mismatch, span, utc, version_locked
+from token_refresh_worker.run.failures import is_of_another_secret, mismatch, span, utc, version_locked
 from token_refresh_worker.run.ports import RunDependencies, SecretVersion
-from token_refresh_worker.stored.document import TokenDocument
+from token_refresh_worker.stored.document import TokenDocument, read_document
 from token_refresh_worker.stored.origin import ORIGIN_KEY
 
 
@@ -49,12 +51,17 @@ def check_claims(past: VersionHistory) -> None:
     """Refuse to judge by the wrong claims: they say which refresh tokens were redeemed.
 
     Raises:
-        ConfigurationError: The newest token set names another claim store than the settings.
+        ConfigurationError: The newest token set names another claim store than the settings, and may be right.
     """
     newest = next((version.origin for version in past.listed if version.origin), None)
     ours = past.parts.policy.claim_store
-    if newest is not None and newest.claim_store != ours:
-        raise mismatch(past.parts.secret, SettingsMismatch("CLAIM_TABLE", newest.claim_store, ours))
+    if newest is None or newest.claim_store == ours:
+        return
+    step, claim = SettingsMismatch("CLAIM_TABLE", newest.claim_store, ours), None
+    with suppress(TokenRefreshError):  # Such as: there is no such table. Then nothing proves the settings.
+        claim = past.parts.claims.newest().claim
+    if not is_of_another_secret(step, claim):
+        raise mismatch(past.parts.secret, step)
 
 
 def choose(past: VersionHistory, wanted: str | None) -> ListedVersion:
@@ -65,17 +72,23 @@ def choose(past: VersionHistory, wanted: str | None) -> ListedVersion:
     """
     secret_id = past.parts.secret.secret_id
     candidates = [v for v in past.listed if v.document and CURRENT not in v.labels]
-    candidates.sort(key=lambda v: PREVIOUS not in v.labels)  # Stable: after AWSPREVIOUS, the newest first.
+    candidates.sort(key=partial(_rank, past))  # Stable: the newest first among equals.
     if wanted is not None:
         candidates = [v for v in past.listed if v.version_id.startswith(wanted)]
         if len(candidates) != 1:
             how_many = f"{len(candidates)} versions that start with {wanted}" if candidates else f"no version {wanted}"
             raise ChangeFailed(f"secret {secret_id} has {how_many}", fix=_alternatives(past))
     if not candidates:
-        raise ChangeFailed(f"secret {secret_id} has no older token set", fix=_alternatives(past))
+        raise _nothing_older(past)
     if CURRENT in candidates[0].labels:
         raise ChangeFailed(f"version {candidates[0].version_id} is the current one; there is nothing to restore")
     return candidates[0]
+
+
+def _rank(past: VersionHistory, version: ListedVersion) -> tuple[bool, bool]:
+    """Put last what neither a run nor a command stored, and first what was current before."""
+    snapshot = past.snapshots.get(version.version_id)
+    return snapshot is not None and snapshot.is_foreign, PREVIOUS not in version.labels
 
 
 def prepare(
@@ -112,6 +125,19 @@ def prepare(
 def _alternatives(past: VersionHistory) -> Advice:
     secret = past.parts.secret
     return "List the versions: ", secret.command("history"), "; or get a new token set: ", secret.authorize
+
+
+def _nothing_older(past: VersionHistory) -> ChangeFailed:
+    """Say what is left: where one key of the current value is wrong, its tokens may be the only ones."""
+    secret, parts = past.parts.secret, past.parts
+    failure = ChangeFailed(f"secret {secret.secret_id} has no older token set", fix=_alternatives(past))
+    current = next((v.value.value for v in past.listed if CURRENT in v.labels and v.value), None)
+    try:
+        read_document(current or SecretValue(""), needs_refresh_token=parts.provider.needs_refresh_token)
+    except InvalidSecretDocument as wrong:
+        if wrong.fix:
+            failure.why, failure.fix = f"of the current one {wrong.what}", secret.correct(wrong)
+    return failure
 
 
 def _marked(

@@ -146,10 +146,9 @@ def authorize(  # noqa: PLR0913 - options, each by its name
             fix=("Name it: ", context.again("--provider", "NAME")),
         )
     template = template_for(context, fields)
-    put = "aws secretsmanager put-secret-value --secret-id {} --region {} --secret-string file://tokens.json"
-    if creates:
-        put = "aws secretsmanager create-secret --name {} --region {} --secret-string file://tokens.json"
-    check_refresh_tokens(template, Command.of(put, context.secret_id, context.region))
+    line = "aws secretsmanager create-secret --name {} --region {} --secret-string file:///dev/stdin"
+    new = Command.of(line, context.secret_id, context.region)
+    check_refresh_tokens(template, new if creates else context.secret.put_value)
     settings = settings_for(context, with_start_values(template, fields))
     redirect_uri, listens = _find_redirect(context, template, redirect_uri, paste=paste)
     given = None if client_file is None else read_client_file(client_file)

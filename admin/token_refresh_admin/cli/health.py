@@ -12,7 +12,7 @@ from token_refresh.advice import Advice
 from token_refresh_admin.cli.finding import Finding, Health, failed
 from token_refresh_admin.cli.screen import one_line, relative
 from token_refresh_admin.cli.state import AttemptResult, PastAttempt, SecretState
-from token_refresh_admin.cli.surroundings import AROUND, doctor_of
+from token_refresh_admin.cli.surroundings import AROUND, doctor_of, foreign_sets
 from token_refresh_worker.core import steps
 from token_refresh_worker.core.attempts import Fate
 from token_refresh_worker.core.pauses import pause_of
@@ -43,7 +43,10 @@ _FAILED: Final = {Fate.NOT_REDEEMED, Fate.UNKNOWN, Fate.UNREAD, Fate.NO_RESULT}
 
 
 def examine(state: SecretState) -> list[Finding]:
-    """List what is wrong, the worst first; an empty list if all is well."""
+    """List what is wrong, the worst first; an empty list if all is well.
+
+    Tokens of something else come before all: no printed step refreshes or publishes them before somebody has looked.
+    """
     checks: Iterable[Callable[[SecretState], Iterator[Finding]]] = (
         _step,
         _unread,
@@ -58,7 +61,8 @@ def examine(state: SecretState) -> list[Finding]:
     if unproven := state.context.source.unproven:  # The other checks judge by settings that nobody knows.
         found, checks = [Finding.unknown(unproven.facts, *unproven.fix)], (_expiry, _paused)
     found.extend(chain.from_iterable(check(state) for check in checks))
-    return sorted(found, key=lambda finding: -finding.health)
+    first = [*foreign_sets(state)] if state.snapshot.is_foreign else []
+    return sorted(found, key=lambda finding: (finding not in first, -finding.health))
 
 
 def health_of(findings: list[Finding]) -> Health:
@@ -111,7 +115,7 @@ def _step(state: SecretState) -> Iterator[Finding]:
     rejection = state.snapshot.rejection
     match state.step:
         case steps.SettingsMismatch() as step:
-            yield failed(mismatch(state.context.secret, step))
+            yield failed(mismatch(state.context.secret, step, state.snapshot.newest))
         case steps.Rejected() | steps.TokenUsed() as step:
             yield failed(dead_grant(state.context.secret, step))
         case steps.Redeem() if rejection is not None:
@@ -198,7 +202,7 @@ def _doubted(state: SecretState, expiry: datetime) -> Finding:
     return Finding.broken(
         f"{document.spelling.expires_at} is not believed: it is {utc(expiry)}, {span(expiry - stored_at)} after it "
         f"was stored, and access tokens live {lives}. No run publishes the token, and its refresh is due",
-        *(*refresh, "correct that key in the value, and store it: ", state.context.secret.put_value),
+        *(*refresh, "pipe the corrected value into: ", state.context.secret.put_value),
         # What the token set says itself counts before that.
         *(() if document.origin and document.origin.lifetime else (_LIVE_LONGER,)),
     )

@@ -114,13 +114,20 @@ def _table(state: SecretState) -> Iterator[Finding]:
     """Report a claim table that is older than the tokens: reads of a table are consistent, so its claim is lost."""
     store = state.policy.claim_store
     lost = state.snapshot.missing_claim_id is not None and store.kind is ClaimStoreKind.TABLE
-    if lost and not isinstance(state.step, SettingsMismatch):
-        yield Finding.attention(
-            f"{store} has lost claims on this secret: it was emptied, restored from a backup or made anew. The tokens "
-            "are good",
-            "a run that refreshes begins the claims anew there; now: ",
-            state.context.command("refresh", "--force"),
-        )
+    if not lost or isinstance(state.step, SettingsMismatch):
+        return
+    remedy: Advice = (
+        "a run that refreshes begins the claims anew there; now: ",
+        state.context.command("refresh", "--force"),
+    )
+    if not state.snapshot.counted_grace(state.policy):
+        # A lost claim may have redeemed the token: a run waits before it sends it again.
+        remedy = ("the run that is due begins the claims anew there, and one shortly before the expiry refreshes",)
+    yield Finding.attention(
+        f"{store} has lost claims on this secret: it was emptied, restored from a backup or made anew. The tokens "
+        "are good",
+        *remedy,
+    )
 
 
 def _full(state: SecretState) -> Iterator[Finding]:
@@ -130,9 +137,9 @@ def _full(state: SecretState) -> Iterator[Finding]:
         yield Finding.attention(full.facts, *full.fix)
 
 
-def _foreign(state: SecretState) -> Iterator[Finding]:
-    """Report a second refresher: the two use up each other's refresh tokens, and a reused one can cost the grant."""
-    found = state.snapshot.foreign
+def foreign_sets(state: SecretState) -> Iterator[Finding]:
+    """Report tokens of something else: of another grant, or of a second refresher, and the two cost each other's."""
+    found, command = state.snapshot.foreign, state.context.command
     if found is None or state.snapshot.now - found.stored_at > FOREIGN_SHOWN:
         return
     many = f"{found.count} token sets were" if found.count > 1 else "a token set was"
@@ -140,9 +147,9 @@ def _foreign(state: SecretState) -> Iterator[Finding]:
         f"{many} stored by something other than this worker and its commands; the last is version "
         f"{found.version_id}, of {utc(found.stored_at)}. A second refresher uses up the refresh token, and can cost "
         "the grant",
-        "stop it; CloudTrail's PutSecretValue events say who it is. What it stored: ",
-        *(state.context.command("history"), ". Then begin a grant that it doesn't know: "),
-        state.context.command("authorize"),
+        *("if it is of another grant, bring this worker's last one back: ", command("restore")),
+        ". If a second refresher stored it, stop it; CloudTrail's PutSecretValue events say who it is. Then begin a ",
+        *("grant that it doesn't know: ", command("authorize"), ". What it stored: ", command("history")),
     )
 
 
@@ -198,5 +205,5 @@ def doctor_of(state: SecretState) -> Command:
     return state.context.command("doctor", *named)
 
 
-AROUND: Final = (_client, _table, _full, _foreign, _scopes, _ending, _provider_ends, _published, _replicas)
+AROUND: Final = (_client, _table, _full, foreign_sets, _scopes, _ending, _provider_ends, _published, _replicas)
 """The checks of all that, which `health` asks in this order."""

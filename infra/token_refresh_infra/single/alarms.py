@@ -108,12 +108,13 @@ class RefreshAlarms(Alarms):
         """The provider rejected the refresh token, or its response can't be read (`ResponseKept`).
 
         Consumers work until the access token expires. Fix: run `doctor`, since wrong client credentials can look the
-        same; then `authorize`, or `recover` for a response.
+        same; then what it prints: `restore` where an older set may be alive, `recover` for a response, or `authorize`.
         """
         return _once(
             self._metrics.worker("ReauthorizationRequired", "Maximum"),
             "The provider rejected the refresh token (invalid_grant). The current access token works until it expires; "
-            "a person must authorize again before that. Wrong client credentials can look the same: doctor tries them. "
+            "a person must authorize again before that, unless doctor names a set to restore. Wrong client credentials "
+            "can look the same: doctor tries them. "
             "If the log says ResponseKept, a stored response may hold the tokens; token-refresh recover shows it. "
             f"First: token-refresh doctor {self._with_function}",
         )
@@ -128,12 +129,16 @@ class RefreshAlarms(Alarms):
         )
 
     def foreign_sets(self) -> AlarmSpec:
-        """Something else stored tokens in the secret. Fix: run `status`, and stop it."""
+        """Something else stored tokens in the secret.
+
+        Fix: run `status`; then `restore` if they are of another grant, else stop the second refresher, and `authorize`.
+        """
         return _once(
             self._metrics.worker("ForeignSets", "Maximum"),
-            "Something else than the worker and its commands stored tokens: a second refresher uses up the refresh "
-            "token, and a single-use provider will revoke the grant. Stop it; CloudTrail's PutSecretValue events say "
-            f"who it is. First: token-refresh status {self._parameters.token_secret_id}",
+            "Something else than the worker and its commands stored tokens. If they are of another grant, restore the "
+            "worker's. A second refresher uses up the refresh token, and a single-use provider will revoke the grant: "
+            "stop it; CloudTrail's PutSecretValue events say who it is. "
+            f"First: token-refresh status {self._parameters.token_secret_id}",
         )
 
     def lifetime_too_short(self) -> AlarmSpec:

@@ -72,7 +72,7 @@ def how_to_store(request: AwsRequest) -> Advice:
     """Say how to store the first value of a secret."""
     if request.asked_by == "TokenReader":
         return _not_published(request)
-    line = "aws secretsmanager put-secret-value --secret-id {} --secret-string file://value.json"
+    line = "aws secretsmanager put-secret-value --secret-id {} --secret-string file:///dev/stdin"
     put = request.command(line, request.name)
     if request.asked_by or request.setting not in {None, TOKEN_SECRET_SETTING}:
         return "store one with ", put

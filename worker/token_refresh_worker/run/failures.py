@@ -7,6 +7,7 @@ from typing import Final
 from token_refresh import errors
 from token_refresh.advice import Advice, Command
 from token_refresh_worker.core.attempts import LONG_AGO
+from token_refresh_worker.core.claims import Claim
 from token_refresh_worker.core.schedule import RUNS_IN_WINDOW
 from token_refresh_worker.core.steps import SettingsMismatch
 from token_refresh_worker.core.versions import CLAIM
@@ -44,9 +45,14 @@ class SecretName:
 
     @property
     def put_value(self) -> Command:
-        """Return the command that stores a corrected value; from a file, so that no token is in a command line."""
-        line = "aws secretsmanager put-secret-value --secret-id {} --region {} --secret-string file://value.json"
+        """Return the command that stores what it reads: no token is in a command line, or left in a file."""
+        line = "aws secretsmanager put-secret-value --secret-id {} --region {} --secret-string file:///dev/stdin"
         return Command.of(line, self.secret_id, self.region)
+
+    def correct(self, wrong: errors.InvalidSecretDocument) -> Advice:
+        """Say how to go on without an older token set: one wrong key can be corrected beside good tokens."""
+        corrected = ("pipe the corrected value into: ", self.put_value, ". Or ") if wrong.fix else ()
+        return *corrected, "get a new token set: ", self.authorize
 
     @property
     def list_versions(self) -> Command:
@@ -85,12 +91,12 @@ def grant_revoked(secret: SecretName, revoked_at: datetime) -> errors.SecretEmpt
 def unreadable_document(
     secret: SecretName, version_id: str, wrong: errors.InvalidSecretDocument
 ) -> errors.InvalidSecretDocument:
-    """Say what is wrong with the current version; where it is one key, the tokens beside it are good."""
-    restore = ("Bring the last good one back: ", secret.command("restore"), ". If there is none: ", secret.authorize)
+    """Say what is wrong with the current version; where it is one key, the tokens beside it may be good."""
+    restore = ("Bring the last good one back: ", secret.command("restore"), ". If there is none, ")
     return errors.InvalidSecretDocument(
         f"the current version {version_id} of {secret} is not a token document",
         why=wrong.what,
-        fix=(*wrong.fix, " in the value, and store it: ", secret.put_value) if wrong.fix else restore,
+        fix=(*restore, *secret.correct(wrong)),
     )
 
 
@@ -133,19 +139,37 @@ def too_late(secret: SecretName, left_seconds: float, needed_seconds: float) -> 
     )
 
 
-def mismatch(secret: SecretName, step: SettingsMismatch) -> errors.ConfigurationError:
-    """Say that the settings don't fit the stored token set."""
+def is_of_another_secret(step: SettingsMismatch, newest: Claim | None) -> bool:
+    """Whether a document names another claim store by mistake: ours, whose newest claim this is, has the claims."""
+    return step.setting == "CLAIM_TABLE" and newest is not None and newest.moved_to in {None, step.configured}
+
+
+def mismatch(secret: SecretName, step: SettingsMismatch, newest: Claim | None = None) -> errors.ConfigurationError:
+    """Say that the settings don't fit the stored token set; `newest` is the newest claim where the settings say."""
     by = f", as claim {step.claim_id} says (label {CLAIM}, or the claim table's item)" if step.claim_id else ""
     if not isinstance(step.configured, StoreName) or not isinstance(step.stored, StoreName):
         return errors.ConfigurationError(
             f"the refresh token in {secret} belongs to {step.stored}{by}, and TOKEN_ENDPOINT is at {step.configured}; "
             "nothing was sent",
-            fix=("Correct TOKEN_ENDPOINT. If the provider moved, authorize again: ", secret.authorize),
+            fix=(
+                "Correct TOKEN_ENDPOINT. If another provider's tokens or name were saved by mistake, bring the last ",
+                *("good ones back: ", secret.command("restore")),
+                *(". If the provider moved, authorize again: ", secret.authorize),
+            ),
         )
     if step.moving:
         return errors.ConfigurationError(
             f"a move of the claims on {secret} to {step.stored} is not complete; nothing was sent",
             fix=("Complete it: ", secret.move_claims(step.stored), ", and deploy with that claim store"),
+        )
+    if is_of_another_secret(step, newest):
+        return errors.ConfigurationError(
+            f"the token set in {secret} is of another secret: its claims are in {step.stored}, and those on this one "
+            f"are in {step.configured}; nothing was sent",
+            fix=(
+                *("Bring the last good one back: ", secret.command("restore")),
+                *(". If there is none: ", secret.authorize),
+            ),
         )
     return errors.ConfigurationError(
         f"the claims on {secret} are in {step.stored}, and the settings keep them in {step.configured}; "

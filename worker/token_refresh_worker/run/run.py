@@ -187,7 +187,7 @@ class Run:
     def _rest(self, step: steps.Rest, snapshot: Snapshot) -> Outcome:
         match step:
             case steps.SettingsMismatch():
-                raise mismatch(self.parts.secret, step)
+                raise mismatch(self.parts.secret, step, snapshot.newest)
             case steps.KeptTokensLocked():
                 assert snapshot.kept_tokens is not None  # noqa: S101 - this run tried to decrypt them
                 raise self.memory.kept_tokens_locked[snapshot.kept_tokens.version_id]

@@ -181,6 +181,8 @@ def check_token_endpoint(context: Context, state: SecretState | None) -> Finding
     if state is not None and isinstance(state.step, SettingsMismatch) and state.step.setting == "TOKEN_ENDPOINT":
         text = f"not asked: the tokens belong to {state.step.stored}, and the settings name {state.step.configured}"
         return Finding.unknown(text)
+    if state is not None and state.snapshot.is_foreign:
+        return Finding.unknown("not asked: something else stored these tokens, perhaps with a client of their own")
     client = None
     if state is not None:
         with suppress(TokenRefreshError):  # Another check reports it.
