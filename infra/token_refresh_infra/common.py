@@ -164,13 +164,13 @@ class CommonParameters:
     environment: Annotated[str, required(part(), example="prod")]
     """Any name: lower case letters, digits and hyphens. Default: the file's name."""
     account: Annotated[str | None, text(r"\d{12}", "the 12 digits of an account")]
-    """Where to deploy. Default: your credentials'."""
+    """AWS account to deploy into. Default: your credentials'."""
     region: Annotated[str | None, text(r"[a-z]{2}(-[a-z]+)+-\d", "a region such as eu-central-1")]
-    """Likewise. Default: your credentials'."""
+    """AWS region to deploy into. Default: your credentials'."""
     app: Annotated[str | None, part()]
-    """Makes names `{app}/{environment}/{service}` (docs/deploy.md#environments)."""
+    """First part of the names: `{app}/{environment}/{service}` (docs/deploy.md#environments)."""
     stack: Annotated[str | None, text(r"[A-Za-z][A-Za-z0-9-]*", "the name of a stack: letters, digits and hyphens")]
-    """Keeps the name of a stack that exists (docs/deploy.md#names)."""
+    """Name of the stack, if it is not the usual one (docs/deploy.md#names)."""
     provider_profiles: Annotated[str | None, text(r"[^\n]+", "a folder with profiles of providers, NAME.toml")]
     """Folder with profiles of your own, from the repository's root (docs/providers.md)."""
     kms_key: Annotated[str | None, text(_KEY, "create or the ARN of a key")]
@@ -190,21 +190,24 @@ class CommonParameters:
     tags: Annotated[tuple[str, ...], own_tags()]
     """Tags of all resources, as in `["team=growth", "cost-centre=12"]`."""
     python: Annotated[str, choice("3.13", "3.14", default="3.13")]
-    """Version of Python that the function runs on, and for which this machine should have one (docs/deploy.md)."""
+    """Version of Python that the function runs on; this machine should have the same (docs/deploy.md)."""
     log_level: Annotated[str, choice(*LOG_LEVELS, default="INFO")]
-    """How much is logged; each run's last line, its metric, always is."""
+    """How much is logged. Each run's last line, which holds its metrics, always is."""
     log_retention_days: Annotated[str, choice(*RETENTION_DAYS, default="90")]
     """How long logs are kept."""
     tracing: Annotated[bool, switch(default=False)]
     """Trace with X-Ray."""
     memory_mb: Annotated[int, whole(256, low=128, high=10240)]
-    """More memory brings a larger share of a core."""
+    """Memory of the function; its share of a core grows with it."""
     reserved_concurrency: Annotated[int, whole(0, low=0, high=1000)]
-    """0 reserves none (docs/deploy.md#limit-the-cost-of-on-demand-runs); in mode `webhooks`, 0 switches it off."""
+    """How many runs at once Lambda reserves, and allows; 0: none (docs/deploy.md#limit-the-cost-of-on-demand-runs).
+
+    In mode `webhooks`, 0 switches the endpoint off.
+    """
     alarms: Annotated[bool, switch(default=True)]
     """Whether there are alarms."""
     alarm_email: Annotated[str | None, text(r"[^\s@]+@[^\s@]+", "an e-mail address")]
-    """Gets the alarms, once you have confirmed AWS's mail."""
+    """Address that gets the alarms, once you have confirmed AWS's mail."""
     alarm_topic: Annotated[str | None, text(_TOPIC, "the ARN of an SNS topic")]
     """ARN of a topic that CloudWatch may publish to. Default: the stack's own."""
 

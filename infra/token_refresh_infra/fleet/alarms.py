@@ -114,7 +114,7 @@ class FleetAlarms(Alarms):
         )
 
     def expired(self) -> AlarmSpec:
-        """Over 0.5 % of the secrets have an expired token, those of a pause included, those of dead grants not."""
+        """Over 0.5 % of the secrets have an expired token. Paused secrets count; dead grants don't."""
         return AlarmSpec(
             self._gauge("ExpiredPercent"),
             f"Over {EXPIRED_PERCENT} % of the secrets have an expired token: consumers fail. Secrets of a pause count, "
@@ -196,7 +196,7 @@ class FleetAlarms(Alarms):
         return not unwanted.get(name, False)
 
     def store_refuses(self) -> AlarmSpec:
-        """Secrets Manager refuses: it took no secret for three minutes, and nothing but two tries a minute runs."""
+        """Secrets Manager stored no secret for three minutes. Until it does, only two runs a minute try."""
         return AlarmSpec(
             self._gauge("StoreRefuses"),
             "Secrets Manager refuses to read or write the fleet's secrets, and took none for three minutes. Nothing is "
@@ -252,7 +252,7 @@ class FleetAlarms(Alarms):
         )
 
     def functions_failing(self) -> AlarmSpec:
-        """Dispatcher or resync fail. The worker's own errors are rows and events."""
+        """Dispatcher or resync fail. The worker's own errors are in rows and events."""
         errors = cloudwatch.MathExpression(
             # A sum may have no value where one of the two has none, as in a period without a resync.
             expression="FILL(dispatcher, 0) + FILL(resync, 0)",
@@ -292,7 +292,7 @@ class FleetAlarms(Alarms):
         )
 
     def runs_crashing(self) -> AlarmSpec:
-        """Three runs crashed or were killed within minutes: more than one secret's do."""
+        """Three runs crashed or were killed within minutes: more than one secret is affected."""
         crashed = self._dead_letters["fleet"]
         return AlarmSpec(
             # Not what waits in the queue: a run that kills its function each time would keep that alarm on for weeks.

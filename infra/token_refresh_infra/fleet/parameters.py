@@ -42,7 +42,7 @@ class FleetParameters(CommonParameters):
     fleet: Annotated[str, required(text(_FLEET, "lower case letters, digits and hyphens"), example="prod")]
     """Name of the fleet; also of its table, so 3 characters at least."""
     secrets_under: Annotated[str | None, family()]
-    """Prefix such as `crm/prod/` or `upwork-`: the worker may refresh what begins so, and nothing else."""
+    """Prefix such as `crm/prod/` or `upwork-`: the worker may refresh secrets with such names alone."""
     published_under: Annotated[str | None, family()]
     """Prefix such as `published/`: each secret has a copy there for services, without the refresh token.
 
@@ -73,9 +73,9 @@ class FleetParameters(CommonParameters):
     event_bus: Annotated[str | None, event_bus()]
     """Name of the event bus for events about grants (docs/events.md)."""
     dispatcher_memory_mb: Annotated[int, whole(1024, low=128, high=10240)]
-    """Of dispatcher and resync."""
+    """Memory of dispatcher and resync."""
     timeout_seconds: Annotated[int, whole(90, low=30, high=900)]
-    """Of one run."""
+    """Time limit of one run."""
     concurrency: Annotated[int, whole(Limits().concurrency, low=2, high=1000)]
     """Runs at once, as the account's quota allows. With fewer, hosts that hang hold up the others."""
     writes_per_second: Annotated[int, whole(40, low=1, high=50)]

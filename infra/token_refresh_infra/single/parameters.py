@@ -49,7 +49,7 @@ class SingleParameters(CommonParameters):
     token_secret: Annotated[str, secret(default=CREATE)]
     """`create`, or the name or ARN of a secret that exists."""
     client_secret: Annotated[str | None, reference_to(ReferenceScheme.SECRET)]
-    """A secret with the client credentials: name or ARN, `#field` for an object in it. Default: beside the tokens."""
+    """Secret with the client credentials: name or ARN, `#field` for an object in it. Default: beside the tokens."""
     published_secret: Annotated[str, secret(default=CREATE)]
     """The copy for consumers, without the refresh token: `create`, `none`, or a secret's name or ARN."""
     read_under: Annotated[tuple[str, ...], families()]
@@ -70,7 +70,7 @@ class SingleParameters(CommonParameters):
     provider: Annotated[str | None, text(_PROVIDER, "the name of a profile (token-refresh providers)")]
     """A profile's name (docs/providers.md). Default: `upwork`; `generic` if `token_endpoint` differs."""
     token_endpoint: Annotated[str | None, text(_ENDPOINT, "an https URL")]
-    """HTTPS only. Default: the profile's."""
+    """URL of the token endpoint, HTTPS only. Default: the profile's."""
     token_endpoint_auth_method: Annotated[str | None, text("|".join(AuthMethod), f"one of {', '.join(AuthMethod)}")]
     """How the client authenticates. Default: the profile's."""
     encrypt_messages: Annotated[bool, switch(default=False)]
@@ -91,16 +91,16 @@ class SingleParameters(CommonParameters):
     replay_grace_seconds: Annotated[int | None, optional(whole(0, low=0, high=MONTH_SECONDS))]
     """How long the provider accepts a redeemed refresh token again; 0 for single use. Default: the profile's."""
     request_timeout_seconds: Annotated[int | None, optional(whole(1, low=1, high=300))]
-    """For one token request. Default: 20; at single-use providers the time that the run has left."""
+    """Time limit of one token request. Default: 20; at single-use providers the time that the run has left."""
     timeout_seconds: Annotated[int, whole(90, low=30, high=900)]
-    """The function's."""
+    """Time limit of one invocation."""
     schedule_minutes: Annotated[int | None, optional(whole(1, low=1, high=720))]
-    """How often runs start; the error of a value that is too large says what fits.
+    """How many minutes lie between two runs. If a value is too large, the error says what fits.
 
     Default: 30 for a day's tokens, 5 for an hour's, 1 for half an hour's.
     """
     flexible_minutes: Annotated[int | None, optional(whole(0, low=0, high=719))]
-    """Each run starts within so many minutes. Default: 10 for a day's tokens, 1 for an hour's."""
+    """How many minutes late a run may start. Default: 10 for a day's tokens, 1 for an hour's."""
     dashboard: Annotated[bool, switch(default=False)]
     """Whether there is a dashboard."""
     schedule_enabled: Annotated[bool, switch(default=True)]
