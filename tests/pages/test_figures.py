@@ -27,7 +27,7 @@ from token_refresh.reader.pauses import LONGEST_EMPTY_SECONDS
 from token_refresh.reader.secrets import DEFAULT_TTL
 from token_refresh.reader.sources.secrets_manager import SECRETS_AT_ONCE
 from token_refresh.reader.token import LONGEST_KEPT_SECONDS, REMEMBERED_LEADS
-from token_refresh.stored.refresh_window import DEFAULT_WINDOW, LARGEST_PART, refresh_window
+from token_refresh.stored.refresh_window import DEFAULT_WINDOW, LARGEST_PART, SEEN_AFTER, refresh_window
 from token_refresh.stored.times import LATEST_SECONDS
 from token_refresh.testing.fakes import LIFETIME as FAKE_LIFETIME
 from token_refresh.webhooks.lambda_http import RETRY_AFTER_SECONDS
@@ -37,7 +37,6 @@ from token_refresh_admin.changes.authorization_request import EXTRA_VALUE
 from token_refresh_admin.changes.authorize import REDIRECTS_A_DAY
 from token_refresh_admin.changes.change import TRIES, WAIT_SECONDS
 from token_refresh_admin.cli.copies import RECOVERY_DAYS
-from token_refresh_admin.cli.doctor.function import OTHERS, RUNS_AT_ONCE
 from token_refresh_admin.cli.finding import Health
 from token_refresh_admin.cli.redirect import _CONNECTION_SECONDS as CONNECTION_SECONDS
 from token_refresh_admin.cli.redirect import _MOST_CONNECTIONS as MOST_CONNECTIONS
@@ -48,7 +47,6 @@ from token_refresh_infra.constructs.alarms import ONCE
 from token_refresh_infra.context import read_parameters
 from token_refresh_infra.fleet import alarms as fleet_alarms
 from token_refresh_infra.single.parameters import SingleParameters
-from token_refresh_infra.single.timing import EVALUATED_SECONDS, INGESTED_SECONDS, RUN_SECONDS
 from token_refresh_infra.webhooks import alarms
 from token_refresh_infra.webhooks.receiver import LIMIT_BYTES, RECEIVES_BEFORE_DEAD, WebhookReceiver
 from token_refresh_worker.adapters.time_limit import CONNECT_SECONDS
@@ -59,7 +57,7 @@ from token_refresh_worker.core.plan import LOST_CLAIMS, RULES
 from token_refresh_worker.fleet.core import breaker
 from token_refresh_worker.fleet.core.dispatch import RATE_SHARE, SILENT_AFTER
 from token_refresh_worker.fleet.core.enrolment import BELIEVABLE_LOSS, STALE, TOMBSTONE_LIFE
-from token_refresh_worker.fleet.core.fleet import DOUBLINGS, FEW, FIRST_WAIT
+from token_refresh_worker.fleet.core.fleet import DOUBLINGS, FEW, FIRST_WAIT, OTHER_FUNCTIONS, Limits
 from token_refresh_worker.fleet.core.gauges import FEW_A_DAY, NEW_FOR, SMALL
 from token_refresh_worker.fleet.core.messages import PERCENT as GROUPS_PERCENT
 from token_refresh_worker.fleet.core.row import LONGEST_FLEET_PAUSE, LONGEST_SLEEP
@@ -107,7 +105,7 @@ A_DAY, AN_HOUR, HALF_AN_HOUR = (
 )
 LEFT_OF_A_DAY, LEFT_OF_AN_HOUR = (
     # The first run that is due comes so late at most, is rejected, and CloudWatch sees it.
-    one.alarm_timing.window_seconds - one.longest_gap_seconds - RUN_SECONDS - INGESTED_SECONDS - EVALUATED_SECONDS
+    one.alarm_timing.window_seconds - one.longest_gap_seconds - SEEN_AFTER.seconds
     for one in (A_DAY, AN_HOUR)
 )
 STATUSES = ("healthy", "needs attention soon", "broken", "unknown")
@@ -116,7 +114,7 @@ RESYNCED = re.findall(r'self.resync, "(\d+ minutes)"', (ROOT / "infra/token_refr
 ]
 RECEIVER = {name: option.default for name, option in inspect.signature(WebhookReceiver.__init__).parameters.items()}
 CALLS = 10_000 * SECRETS_MANAGER_CALL
-UNCUT = 4 * (timedelta(seconds=RUN_SECONDS) + schedule.SETTLED)
+UNCUT = 4 * (timedelta(seconds=A_DAY.timeout_seconds) + schedule.SETTLED)
 """Three quarters of a third of this lifetime are the whole life of a claim."""
 REJECTED = attempt(fate=Fate.REJECTED, claimed_at=NOW)
 RETRIED, RETRIED_AGAIN = (
@@ -261,7 +259,7 @@ SAID = {
     "docs/customers.md": [f"The copy stays as it is, and is deleted after {RECOVERY_DAYS} days"],
     "docs/fleet.md": [
         f"Every {RESYNCED} a resync",
-        f"a fleet uses {RUNS_AT_ONCE + OTHERS}:",
+        f"a fleet uses {Limits().concurrency + OTHER_FUNCTIONS}:",
         f"One provider gets at most {GROUPS_PERCENT['']} % of the runs",
         f"One-hour tokens are refreshed {DAY / (HOUR - refresh_window(DEFAULT_WINDOW, HOUR)):g} times a day",
         f"24-hour tokens {DAY / (DAY - refresh_window(DEFAULT_WINDOW, DAY)):g} times",
