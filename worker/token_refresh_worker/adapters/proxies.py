@@ -6,9 +6,8 @@ the environment in a tunnel, encrypted to its end.
 
 import os
 import re
-from dataclasses import dataclass
 from typing import Final
-from urllib.parse import unquote, urlsplit
+from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 from token_refresh.errors import ConfigurationError
@@ -21,19 +20,8 @@ _ADVICE: Final = (
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
-class ProxyServer:
-    """An HTTP proxy of the environment."""
-
-    scheme: str
-    host: str
-    port: int | None
-    credentials: tuple[str, SecretValue] | None
-    """User name and password, for `Proxy-Authorization`."""
-
-
-def find_proxy(url: str) -> ProxyServer | None:
-    """Return the proxy for a request to `url`; None if it goes there directly.
+def find_proxy(url: str) -> SecretValue | None:
+    """Return the URL of the proxy for a request to `url`, credentials included; None if it goes there directly.
 
     Raises:
         ConfigurationError: The variable that names the proxy does not hold the URL of one. The message has the
@@ -47,28 +35,24 @@ def find_proxy(url: str) -> ProxyServer | None:
     scheme = next((scheme for scheme in ("https", "all") if proxies.get(scheme)), None)
     if scheme is None:
         return None
-    found = _read(proxies[scheme].strip())
-    if found is None:
+    found = proxies[scheme].strip()
+    # curl takes `host:port`, too.
+    proxy = SecretValue(found if "://" in found else f"http://{found}")
+    if not _is_proxy(proxy):
         wrong = "is not the URL of an HTTP proxy, such as http://proxy.internal:3128"
         raise ConfigurationError.of(_variable(scheme), wrong, why="nothing was sent", fix=_ADVICE)
-    return found
+    return proxy
 
 
-def _read(text: str) -> ProxyServer | None:
-    """Read a proxy's URL, or `host:port` as curl does; None if it is neither."""
+def _is_proxy(url: SecretValue) -> bool:
     try:
-        parts = urlsplit(text if "://" in text else f"http://{text}")
+        parts = urlsplit(url.reveal())
         host, port = parts.hostname or "", parts.port  # a port is parsed, and can fail, only when it is read
     except ValueError:
-        return None
+        return False
     # A slash in the password ends the host early: the rest of it would be sent to another machine.
     is_torn = "@" in f"{parts.path}{parts.query}{parts.fragment}"
-    if parts.scheme not in {"http", "https"} or not _HOST.fullmatch(host) or port == 0 or is_torn:
-        return None
-    name, password = unquote(parts.username or ""), unquote(parts.password or "")
-    # Some proxies take a token as the password, and no name.
-    credentials = (name, SecretValue(password)) if name or password else None
-    return ProxyServer(scheme=parts.scheme, host=host, port=port, credentials=credentials)
+    return parts.scheme in {"http", "https"} and _HOST.fullmatch(host) is not None and port != 0 and not is_torn
 
 
 def _variable(scheme: str) -> str:

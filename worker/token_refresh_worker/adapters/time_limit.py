@@ -13,7 +13,8 @@ from typing import Any, Final
 import httpcore
 import httpx
 
-from token_refresh_worker.adapters.proxies import ProxyServer, find_proxy
+from token_refresh.secret_value import SecretValue
+from token_refresh_worker.adapters.proxies import find_proxy
 from token_refresh_worker.oauth.unread import MOST_BYTES
 
 CONNECT_SECONDS: Final = 10.0
@@ -105,13 +106,12 @@ class LimitedTransport(httpx.BaseTransport):
             self._pool.close()
 
 
-def _proxy(server: ProxyServer | None) -> httpcore.Proxy | None:
-    if server is None:
+def _proxy(url: SecretValue | None) -> httpcore.Proxy | None:
+    if url is None:
         return None
-    url = httpcore.URL(scheme=server.scheme, host=server.host, port=server.port, target="/")
-    name, password = server.credentials or ("", None)
-    # Bytes: httpcore takes text in ASCII alone.
-    return httpcore.Proxy(url, auth=(name.encode(), password.reveal().encode()) if password is not None else None)
+    proxy = httpx.Proxy(url.reveal())  # which reads its credentials
+    server = httpcore.URL(scheme=proxy.url.raw_scheme, host=proxy.url.raw_host, port=proxy.url.port, target="/")
+    return httpcore.Proxy(server, auth=proxy.raw_auth)
 
 
 def addresses_of(host: str) -> Sequence[str]:
