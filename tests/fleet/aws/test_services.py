@@ -3,6 +3,7 @@ from dataclasses import replace
 from typing import Any, cast
 
 import boto3
+from botocore.stub import ANY, Stubber
 from mypy_boto3_secretsmanager import SecretsManagerClient
 
 from fleet.conftest import Stub
@@ -61,26 +62,32 @@ def test_members_are_listed(aws: None) -> None:
     assert "hush" not in repr(listed)
 
 
+def responding(*pages: dict[str, Any]) -> SecretsManagerClient:
+    """A client whose listing has these pages; each request but the first carries the token of the page before."""
+    client: SecretsManagerClient = boto3.client("secretsmanager", region_name="eu-central-1")
+    stubber, asked = Stubber(client), {"Filters": ANY, "MaxResults": 100}
+    for page in pages:
+        stubber.add_response("list_secrets", page, asked)
+        asked = {**asked, "NextToken": page.get("NextToken")}
+    stubber.activate()
+    return client
+
+
 def test_replicas_are_no_members() -> None:
     """A replica has the tags of its primary: the fleet of its region leaves it alone, until it is promoted."""
     regions = {"own": "eu-central-1", "replica": "eu-west-1"}
     page = {"SecretList": [{"ARN": arn(name), "PrimaryRegion": region} for name, region in regions.items()]}
 
-    listed = list_members(cast("Any", Stub(list_secrets=lambda **_: page)), "prod")
-
-    assert [arn("own")] == [member.secret_arn for member in listed]
+    assert [arn("own")] == [member.secret_arn for member in list_members(responding(page), "prod")]
 
 
 def test_all_pages_are_listed() -> None:
     """The listing goes on while there are pages; a secret without tags or change has none."""
-    pages = [{"SecretList": [{"ARN": arn("a")}], "NextToken": "t"}, {"SecretList": [{"ARN": arn("b")}]}]
-    given: list[Any] = []
+    pages: list[dict[str, Any]] = [
+        {"SecretList": [{"ARN": arn("a")}], "NextToken": "t"},
+        {"SecretList": [{"ARN": arn("b")}]},
+    ]
 
-    def list_secrets(**what: Any) -> Any:
-        given.append(what.get("NextToken"))
-        return pages[len(given) - 1]
-
-    listed = list(list_members(cast("Any", Stub(list_secrets=list_secrets)), "prod"))
+    listed = list_members(responding(*pages), "prod")
 
     assert [TaggedSecret(secret_arn=arn(name), tags={}, changed_at=None) for name in ("a", "b")] == listed
-    assert [None, "t"] == given

@@ -1,6 +1,6 @@
 """Settings of a fleet, from the environment that the fleet's stack sets."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
@@ -45,7 +45,7 @@ class FleetSettings:
             raise ConfigurationError("FLEET_QUEUE_URL must be the URL of the fleet's queue; the fleet's stack sets it")
         return partial(send_messages, aws_client("sqs", limits=FLEET_LIMITS), self.queue_url)
 
-    def members(self) -> Iterator[TaggedSecret]:
+    def members(self) -> list[TaggedSecret]:
         """List the secrets with the fleet's tag; other fleets' secrets may be among them."""
         return list_members(aws_client("secretsmanager", limits=FLEET_LIMITS), self.name)
 

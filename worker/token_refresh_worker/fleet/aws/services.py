@@ -1,7 +1,7 @@
 """The FIFO queue between dispatcher and worker, and the secrets that carry a fleet's tag."""
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from datetime import UTC
 from typing import TYPE_CHECKING, Any, Final
 
@@ -51,30 +51,21 @@ def _entry(number: int, message: Message) -> dict[str, Any]:
     }
 
 
-def list_members(client: "SecretsManagerClient", fleet: str) -> Iterator[TaggedSecret]:
+def list_members(client: "SecretsManagerClient", fleet: str) -> list[TaggedSecret]:
     """List all secrets whose tag begins with the fleet's name: names and tags, and no value of a secret.
 
     See https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_ListSecrets.html: filters match prefixes.
     """
-    filters = [{"Key": "tag-key", "Values": [FLEET_TAG]}, {"Key": "tag-value", "Values": [fleet]}]
-    what: dict[str, Any] = {"Filters": filters, "MaxResults": 100}
-    # At most 100 a page, and a page may be empty although more follow.
-    while True:
-        listed, more = _page(client, what)
-        yield from listed
-        if more is None:
-            return
-        what = {**what, "NextToken": more}
-
-
-def _page(client: "SecretsManagerClient", what: Mapping[str, Any]) -> tuple[list[TaggedSecret], str | None]:
     region = client.meta.region_name
 
-    def ask() -> tuple[list[TaggedSecret], str | None]:
-        page = client.list_secrets(**what)
+    def ask() -> list[TaggedSecret]:
+        pages = client.get_paginator("list_secrets").paginate(
+            Filters=[{"Key": "tag-key", "Values": [FLEET_TAG]}, {"Key": "tag-value", "Values": [fleet]}],
+            PaginationConfig={"PageSize": 100},
+        )
+        listed = [secret for page in pages for secret in page["SecretList"]]
         # A replica has its primary's tags, and not its claims: the fleets of two regions would use up one grant.
-        own = [secret for secret in page["SecretList"] if secret.get("PrimaryRegion", region) == region]
-        return [_listed(secret) for secret in own], page.get("NextToken")
+        return [_listed(secret) for secret in listed if secret.get("PrimaryRegion", region) == region]
 
     return call(ask, lambda: AwsRequest("secretsmanager:ListSecrets", "", region, kind="all secrets"))
 
