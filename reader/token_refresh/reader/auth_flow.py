@@ -52,11 +52,12 @@ class AuthFlow:
 
 def _authorize(request: Any, token: Token) -> Any:
     # Frames hold the token masked: error reporters print local variables.
-    request.headers["Authorization"] = _header(token)
+    request.headers["Authorization"] = authorization(token)
     return request
 
 
-def _header(token: Token) -> str:
+def authorization(token: Token) -> str:
+    """Return the value of the header `Authorization` (RFC 6750 section 2.1)."""
     return f"Bearer {token.value}"
 
 
@@ -70,5 +71,5 @@ def _is_rejected(response: Any, token: Token) -> bool:
         response.status_code == HTTPStatus.UNAUTHORIZED
         and not response.history
         # An event hook may have replaced the header.
-        and response.request.headers.get("Authorization") == _header(token)
+        and response.request.headers.get("Authorization") == authorization(token)
     )

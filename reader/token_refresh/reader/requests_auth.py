@@ -8,6 +8,7 @@ from requests.auth import AuthBase
 from requests.exceptions import UnrewindableBodyError
 from requests.utils import rewind_body
 
+from token_refresh.reader.auth_flow import authorization
 from token_refresh.reader.token import Token
 from token_refresh.reader.tokens import TokenReader
 
@@ -30,7 +31,7 @@ class TokenAuth(AuthBase):
     def __call__(self, request: PreparedRequest) -> PreparedRequest:
         """Add the token, and the hook that looks at the response."""
         token = self._reader.token()
-        request.headers["Authorization"] = _header(token)
+        request.headers["Authorization"] = authorization(token)
         request.register_hook("response", partial(self._repeat, token))  # type: ignore[no-untyped-call] # the stubs' omission
         return request
 
@@ -38,7 +39,7 @@ class TokenAuth(AuthBase):
         """Send the request once more with another token, if this one was rejected."""
         rejected = response.request
         # A redirect to another host keeps the hook and drops the token: that host's 401 says nothing about the token.
-        if response.status_code != codes.unauthorized or rejected.headers.get("Authorization") != _header(token):
+        if response.status_code != codes.unauthorized or rejected.headers.get("Authorization") != authorization(token):
             return response
         if not self._reader.reject(token) or not _rewind(rejected):
             return response
@@ -46,16 +47,12 @@ class TokenAuth(AuthBase):
         _ = response.content  # read to its end, so that the connection can be used again
         response.close()
         again = rejected.copy()
-        again.headers["Authorization"] = _header(current)
+        again.headers["Authorization"] = authorization(current)
         # The adapter that sent the first one: proxies, certificates and mounts stay the same.
         repeated: Response = response.connection.send(again, **options)
         repeated.history.append(response)
         repeated.request = again
         return repeated
-
-
-def _header(token: Token) -> str:
-    return f"Bearer {token.value}"
 
 
 def _rewind(request: PreparedRequest) -> bool:
