@@ -65,7 +65,7 @@ from token_refresh_admin.changes.change import (
 )
 from token_refresh_admin.changes.publish import StoredGrant
 from token_refresh_admin.changes.store import NewGrant, base_document, require_refresh_token
-from token_refresh_worker.bootstrap import SystemClock, build_run, open_secret, secrets_manager_client
+from token_refresh_worker.bootstrap import SystemClock, aws_client, build_run, open_secret
 from token_refresh_worker.core.versions import CURRENT, is_redirect_note
 from token_refresh_worker.oauth.formats import Encoding
 from token_refresh_worker.oauth.response import FailedRequest, read_response
@@ -398,7 +398,7 @@ class Grants:
 
     def _open(self, secret_id: str, provider: str | None, variables: Mapping[str, str]) -> _Opened:
         """Read the secret, and refuse one that is not for tokens, or for those of another provider."""
-        client = secrets_manager_client()
+        client = aws_client("secretsmanager")
         secret = SecretName(secret_id=secret_id, region=client.meta.region_name)
         try:
             current = open_secret(client, secret_id, time_left_seconds=_TIME_LIMIT_SECONDS).read(label=CURRENT)

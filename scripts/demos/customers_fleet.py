@@ -9,8 +9,9 @@ import time
 from collections.abc import Sequence
 
 from token_refresh.errors import TokenRefreshError
+from token_refresh_worker.fleet.core.dispatch import decide
 from token_refresh_worker.fleet.core.fleet import Message
-from token_refresh_worker.fleet.dispatcher import hand_out, take_stock
+from token_refresh_worker.fleet.dispatcher import hand_out, read_fleet
 from token_refresh_worker.fleet.resync import synchronise
 from token_refresh_worker.fleet.settings import read_fleet_settings
 from token_refresh_worker.handlers import refresh
@@ -44,7 +45,7 @@ def main() -> None:
         try:
             synchronise(index, settings.members(), fleet=settings.name)
             now = index.read_clock()
-            _, decision = take_stock(index, settings.limits, now)
+            decision = decide(read_fleet(index, settings.limits, now), now)
             hand_out(decision, index, send, Hurried(), now)
         except TokenRefreshError as error:
             print(type(error).__name__, flush=True)

@@ -34,11 +34,11 @@ LIES = """
 LEAKS = """
     import json
 
-    from token_refresh_worker.bootstrap import secrets_manager_client
+    from token_refresh_worker.bootstrap import aws_client
     from token_refresh_worker.handlers import refresh as worker
 
     def handler(event, context):
-        value = secrets_manager_client().get_secret_value(SecretId="upwork-oauth-tokens", VersionStage="AWSCURRENT")
+        value = aws_client("secretsmanager").get_secret_value(SecretId="upwork-oauth-tokens", VersionStage="AWSCURRENT")
         print(json.loads(value["SecretString"])["accessToken"])
         return worker(event, context)
 """

@@ -21,10 +21,11 @@ from testbed.worker import SCHEDULED
 from token_refresh.errors import SecretStoreUnavailable
 from token_refresh_worker.bootstrap import SystemClock
 from token_refresh_worker.fleet.aws.index import TableIndex
+from token_refresh_worker.fleet.core.dispatch import decide
 from token_refresh_worker.fleet.core.fleet import Limits
 from token_refresh_worker.fleet.core.messages import BUDGET_SECONDS, SECONDS, pace
 from token_refresh_worker.fleet.core.row import Row
-from token_refresh_worker.fleet.dispatcher import hand_out, take_stock, wait_for_turn
+from token_refresh_worker.fleet.dispatcher import hand_out, read_fleet, wait_for_turn
 from token_refresh_worker.fleet.settings import FleetSettings
 from token_refresh_worker.handlers import dispatch
 
@@ -76,7 +77,7 @@ SETTINGS = FleetSettings(name="prod", table=TABLE)
 
 
 def minute(index: MemoryIndex, queue: MemoryQueue, now: datetime = NOW, clock: FakeClock | None = None) -> int:
-    _, decision = take_stock(index, SETTINGS.limits, now)
+    decision = decide(read_fleet(index, SETTINGS.limits, now), now)
     return hand_out(decision, index, queue.send, clock or FakeClock(), now)
 
 
@@ -120,7 +121,7 @@ def test_a_dispatcher_that_dies_remembers_what_it_sent() -> None:
             return MemoryQueue.send(self, messages)
 
     index, queue = MemoryIndex(*rows(60, provider="slow")), Failing()
-    _, decision = take_stock(index, Limits(writes_per_second=1), NOW)
+    decision = decide(read_fleet(index, Limits(writes_per_second=1), NOW), NOW)
 
     with pytest.raises(InterruptedError):
         hand_out(decision, index, queue.send, FakeClock(), NOW)
@@ -201,7 +202,7 @@ def test_an_index_that_is_behind() -> None:
             return iter(stale)
 
     current = [row("ran", next_at=NOW + MINUTE, found=seen(at=NOW)), row("due")]
-    fleet, decision = take_stock(Behind(*current), Limits(), NOW)
+    fleet = read_fleet(Behind(*current), Limits(), NOW)
 
     assert [later, *current] == list(fleet.rows)
-    assert [arn("due")] == [message.secret_arn for message in decision.messages]
+    assert [arn("due")] == [message.secret_arn for message in decide(fleet, NOW).messages]

@@ -43,7 +43,7 @@ def _contend(environment: dict[str, str], request_ids: list[str], start: Barrier
     os.environ.clear()
     os.environ.update(environment)
     sys.stdout = open(os.devnull, "w", encoding="ascii")  # noqa: PTH123, SIM115 - hundreds of logs are of no use
-    bootstrap.secrets_manager_client()
+    bootstrap.aws_client("secretsmanager")
     together = threading.Barrier(len(request_ids))
 
     def ending(request_id: str) -> str:

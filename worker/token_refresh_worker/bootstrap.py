@@ -177,8 +177,3 @@ def aws_client(service: str, *, region: str | None = None, limits: ClientLimits 
     client = CLIENTS.get(service, limits=limits, region=region)
     find_proxy(client.meta.endpoint_url)  # botocore calls a malformed one an outage, and tries again
     return client
-
-
-def secrets_manager_client() -> "SecretsManagerClient":
-    """Return a client of Secrets Manager; see `aws_client`."""
-    return cast("SecretsManagerClient", aws_client("secretsmanager"))

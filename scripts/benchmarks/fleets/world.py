@@ -3,7 +3,7 @@
 import random
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -19,10 +19,11 @@ from token_refresh_worker.core.versions import published_version_id
 from token_refresh_worker.fleet.aws import items
 from token_refresh_worker.fleet.aws.index import TableIndex
 from token_refresh_worker.fleet.core.breaker import STORE
+from token_refresh_worker.fleet.core.dispatch import decide
 from token_refresh_worker.fleet.core.fleet import WRITES_WITH_A_COPY, Limits, Message, ProviderLimits
 from token_refresh_worker.fleet.core.gauges import measure
 from token_refresh_worker.fleet.core.row import LastRun, Row, State
-from token_refresh_worker.fleet.dispatcher import hand_out, take_stock, wait_for_turn
+from token_refresh_worker.fleet.dispatcher import hand_out, read_fleet, wait_for_turn
 from token_refresh_worker.fleet.worker import FleetWorkerDependencies, run_member
 from token_refresh_worker.run.events import Trigger
 from token_refresh_worker.run.outcome import CurrentTokens
@@ -293,7 +294,8 @@ class World:
             return
         try:
             now = wait_for_turn(self.index, self.clock)
-            fleet, decision = take_stock(self.index, self.limits, now, provider_limits=lambda _: self.provider_limits)
+            fleet = replace(read_fleet(self.index, self.limits, now), providers=self.provider_limits)
+            decision = decide(fleet, now)
             if self.measured:
                 self.tally.gauges.append(measure(fleet, decision, now).fleet)
             self.tally.breakers.update(

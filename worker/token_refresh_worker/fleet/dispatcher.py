@@ -1,14 +1,13 @@
 """The dispatcher: once a minute, hand out the secrets that are due. It reads no secret."""
 
 import os
-from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Final
 
 from token_refresh_worker.bootstrap import SystemClock
 from token_refresh_worker.fleet.aws.index import TableIndex
 from token_refresh_worker.fleet.core.dispatch import decide
-from token_refresh_worker.fleet.core.fleet import Decision, Fleet, Limits, ProviderLimits, Send
+from token_refresh_worker.fleet.core.fleet import Decision, Fleet, Limits, Send
 from token_refresh_worker.fleet.core.gauges import measure
 from token_refresh_worker.fleet.core.row import Row, is_due
 from token_refresh_worker.fleet.settings import provider_limits, read_fleet_settings
@@ -26,7 +25,8 @@ def dispatch_minute(log: Log, *, waits: bool) -> dict[str, int]:
     settings = read_fleet_settings(os.environ)
     index, clock = settings.index(), SystemClock()
     now = wait_for_turn(index, clock) if waits else index.read_clock()
-    fleet, decision = take_stock(index, settings.limits, now)
+    fleet = read_fleet(index, settings.limits, now)
+    decision = decide(fleet, now)
     gauges = measure(fleet, decision, now, tombstones=index.tombstones())
     log.info("fleet_dispatch", **metric_fields(gauges.fleet, {"Fleet": settings.name}))
     for provider, counts in sorted(gauges.providers.items()):
@@ -51,16 +51,10 @@ def wait_for_turn(index: TableIndex, clock: Clock) -> datetime:
     return index.read_clock()
 
 
-def take_stock(
-    index: TableIndex,
-    limits: Limits,
-    now: datetime,
-    *,
-    provider_limits: Callable[[Iterable[str]], Mapping[str, ProviderLimits]] = provider_limits,
-) -> tuple[Fleet, Decision]:
-    """Read the index and decide."""
+def read_fleet(index: TableIndex, limits: Limits, now: datetime) -> Fleet:
+    """Read all that the decision depends on."""
     rows = rows_of(index, now)
-    fleet = Fleet(
+    return Fleet(
         rows=rows,
         pauses=index.pauses(),
         handed_out=index.handed_out(now),
@@ -68,7 +62,6 @@ def take_stock(
         providers=provider_limits(row.provider for row in rows),
         limits=limits,
     )
-    return fleet, decide(fleet, now)
 
 
 def rows_of(index: TableIndex, now: datetime) -> list[Row]:

@@ -13,7 +13,7 @@ from typing import Any, Final, NoReturn, TypeVar
 from token_refresh.errors import ConfigurationError, InvalidEvent, TableUnavailable, TokenRefreshError
 from token_refresh.stored.json_object import read_object
 from token_refresh_worker.adapters.telemetry import EVERYTHING, open_log
-from token_refresh_worker.bootstrap import SystemClock, open_secret, secrets_manager_client
+from token_refresh_worker.bootstrap import SystemClock, aws_client, open_secret
 from token_refresh_worker.core.versions import CURRENT, is_redirect_note
 from token_refresh_worker.fleet.aws.index import IndexEntry, TableIndex
 from token_refresh_worker.fleet.core.breaker import holds_back
@@ -93,7 +93,7 @@ def _run_on_demand(crew: FleetWorkerDependencies, trigger: Trigger, invocation: 
         raise InvalidEvent("in a fleet the event must name a secret: secret_id, its complete ARN")
     run = run_member(crew, trigger, invocation)
     if run is None:
-        secret = SecretName(secret_id=trigger.secret_id, region=secrets_manager_client().meta.region_name)
+        secret = SecretName(secret_id=trigger.secret_id, region=aws_client("secretsmanager").meta.region_name)
         raise ConfigurationError(
             f"secret {trigger.secret_id} is not in fleet {crew.fleet}, or it is paused",
             fix=(
@@ -249,8 +249,7 @@ def tell_store(crew: FleetWorkerDependencies, entry: IndexEntry, run: Outcome) -
 
 
 def _read_fields(secret_arn: str) -> Mapping[str, object]:
-    """Read the document of a new member, whose provider nobody knows yet."""
-    client = secrets_manager_client()
+    client = aws_client("secretsmanager")
     version = open_secret(client, secret_arn, time_left_seconds=READ_SECONDS).read(label=CURRENT)
     if version is None or version.value is None or is_redirect_note(version.value):
         raise no_value(SecretName(secret_id=secret_arn, region=client.meta.region_name))
