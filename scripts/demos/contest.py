@@ -97,6 +97,8 @@ def advice(rows: Sequence[tuple[Event, Sequence[Ended]]]) -> str:
 def _tokens(provider: Provider | None) -> str:
     if provider is None:
         return "works once; sent twice, it counts as stolen, and the provider revokes the grant"
+    if not provider.needs_refresh_token:
+        return f"never changes: {provider.title} has none, and what it has instead can be sent again, too"
     if provider.rotation is Rotation.NEVER:
         return f"never changes, as at {provider.title}"
     if not provider.grace.duration:
@@ -107,7 +109,7 @@ def _tokens(provider: Provider | None) -> str:
 
 def _rows(provider: Provider | None) -> list[tuple[Event, tuple[Ended, ...]]]:
     """Play each contestant on an account of its own, beside the others: most of the time they wait."""
-    rotates = provider is None or provider.rotation is not Rotation.NEVER
+    rotates = provider is None or (provider.rotation is not Rotation.NEVER and provider.needs_refresh_token)
     grace = provider.grace.duration if provider and rotates else timedelta(0 if rotates else 30)
     with ThreadPoolExecutor(len(CONTESTANTS)) as beside, contextlib.ExitStack() as opened:
 

@@ -24,6 +24,7 @@ from pages.parts.profiles import EVENTS as OF
 from pages.parts.profiles import KEPT as KEPT_AT
 from pages.terminal import COLOURS, COLUMNS, plain
 from playing import DEMO, NO_AWS, demo, handler_of
+from token_refresh_worker.providers.loader import load_provider
 
 ROOT = Path(__file__).parents[2]
 
@@ -195,6 +196,26 @@ def test_advice(failed: int, says: str) -> None:
     needs_person = [(event, (LOST, COMMAND, KEPT)) for event in EVENTS[:failed]]
 
     assert says in contest.advice([*needs_person, *kept])
+
+
+@pytest.mark.parametrize(
+    ("provider", "tokens"),
+    [
+        ("google", "never changes, as at Google"),
+        ("github", "works once, as at GitHub App (user token)"),
+        ("xero", "works again for 0.5 h once it was used, as at Xero"),
+        ("facebook", "never changes: Facebook Login has none, and what it has instead can be sent again, too"),
+    ],
+)
+def test_what_is_played(
+    provider: str, tokens: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The first lines say how long a refresh token of this provider works; where it has none, how that is played."""
+    monkeypatch.setattr(contest, "_rows", lambda _: rows())
+
+    contest.play(load_provider(provider))
+
+    assert f"A refresh token {tokens}." in " ".join(capsys.readouterr().out.split())
 
 
 def test_what_it_can_not_play(tmp_path: Path) -> None:
