@@ -291,7 +291,7 @@ def test_an_expiry_that_can_not_be_true(cli: Cli, tokens: Tokens, endpoint: Toke
     endpoint.play(*[script.status(500)] * 4)
     cli("refresh", REPLAY_GRACE_SECONDS="0")
     held = cli("status", REPLAY_GRACE_SECONDS="0")
-    assert "-> correct that key in the value, and store it: " in held.screen
+    assert "-> pipe the corrected value into: " in held.screen
     assert "nobody knows whether its refresh token was redeemed" in held.screen
     longer = "If access tokens live so long, set token_lifetime_seconds"
     assert longer in held.screen
