@@ -317,7 +317,14 @@ def test_an_expired_session(application: Application, change: Callable[[Any], An
 
 
 @pytest.mark.parametrize(
-    "back", [{"browser": "cookie-of-a-stranger"}, {"browser": None}, {"customer": "8"}, {"customer": None}]
+    "back",
+    [
+        {"browser": "cookie-of-a-stranger"},
+        {"browser": None},
+        {"customer": "8"},
+        {"customer": None},
+        {"browser": WHO["browser"][:-1], "customer": WHO["browser"][-1] + "7"},
+    ],
 )
 def test_who_did_not_begin_it(application: Application, back: Mapping[str, str | None]) -> None:
     """A redirect to another browser, customer or callback stores nothing and asks nobody; its own one still may."""
@@ -640,20 +647,22 @@ def test_what_needs_no_authorization_needs_no_client(application: Application) -
 
 @pytest.mark.parametrize(("callback", "secure"), [(CALLBACK, True), ("http://localhost:8000/callback", False)])
 def test_the_example(application: Application, callback: str, *, secure: bool) -> None:
-    """A customer connects, and comes back with another company, in other hands, and twice with one redirect.
+    """A customer connects, and comes back with others' companies, in other hands, and twice with one redirect.
 
-    The cookie never crosses the network in the clear, also where a proxy ends TLS.
+    Each browser has a cookie of its own, which never crosses the network in the clear, also where a proxy ends TLS.
     """
     example = runpy.run_path(str(Path(__file__).parents[2] / "examples" / "fastapi_grants.py"))
-    customers = example["Customers"]()
+    customers, cookies = example["Customers"](), set()
+    customers.accounts["8"] = {"realmId": "9"}
     app = example["create_app"](Grants(callback, application.settings), customers)
     application.put(realmId=None)
-    application.endpoint.play(RESPONSE, RESPONSE)
+    application.endpoint.play(RESPONSE, RESPONSE, RESPONSE)
 
     async def visit() -> list[str]:
         async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://app.example.com") as browser:
             shown = []
             for companies, cookie, customer in (
+                (["9"], None, "7"),
                 (["1"], None, "7"),
                 (["6"], None, "7"),
                 (["1"], {}, "7"),
@@ -664,6 +673,7 @@ def test_the_example(application: Application, callback: str, *, secure: bool) -
                 customers.signed_in = lambda _: "7"
                 begun = await browser.post("/connect")
                 own = begun.headers["Set-Cookie"]
+                cookies.add(own)
                 assert (303, secure) == (begun.status_code, "Secure" in own)
                 assert "HttpOnly; Max-Age=7200; Path=/; SameSite=lax" in own
                 (state,) = parse_qs(urlsplit(begun.headers["Location"]).query)["state"]
@@ -677,8 +687,8 @@ def test_the_example(application: Application, callback: str, *, secure: bool) -
             return shown
 
     refused = ["Another company", *["Begin again"] * 3]
-    assert ["Connected", *refused, "Connected", "Begin again"] == asyncio.run(visit())
-    assert 2 == len(application.endpoint.requests)
+    assert ["Another company", "Connected", *refused, "Connected", "Begin again"] == asyncio.run(visit())
+    assert (3, 7) == (len(application.endpoint.requests), len(cookies))
 
 
 def test_the_page_has_the_limits_of_the_code(application: Application) -> None:
