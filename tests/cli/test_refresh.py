@@ -51,17 +51,26 @@ def test_a_client_that_no_function_has(cli: Cli, tokens: Tokens) -> None:
     assert "" == cli("refresh", "--dry-run", **client).err
 
 
-def test_a_client_that_is_nowhere(cli: Cli, tokens: Tokens) -> None:
+@pytest.mark.parametrize("client", [{"clientId": None, "clientSecret": None}, {"clientId": "", "clientSecret": ""}])
+@pytest.mark.parametrize("is_deployed", [False, True])
+def test_a_client_that_is_nowhere(
+    cli: Cli, tokens: Tokens, deployed: Aws, client: dict[str, str | None], *, is_deployed: bool
+) -> None:
     """A dry run of tokens that are not due yet warns that the first refresh will fail, as one of due tokens does."""
-    tokens.store(expires_in=DAY, clientId=None, clientSecret=None)
+    tokens.store(expires_in=DAY, **client)
 
-    found = cli("refresh", "--dry-run")
+    found = cli("refresh", "--dry-run", *(["--function=worker"] if is_deployed else []))
 
     assert (0, "fresh") == (found.code, found.out.splitlines()[0])
     assert "the client credentials are nowhere. A deployed function has none; store them:" in " ".join(
         found.err.split()
     )
-    assert [f"token-refresh client {SECRET_ID} --region eu-central-1"] == commands_in(found)
+    (command,) = commands_in(found)
+    assert command.startswith(f"token-refresh client {SECRET_ID} ")
+    own = {"UPWORK_CLIENT_ID": "id", "UPWORK_CLIENT_SECRET": "secret"}
+    for elsewhere in (own, {"CLIENT_SECRET_ID": "clients/upwork"}):
+        deployed.function["Environment"] = {"Variables": {"TOKEN_SECRET_ID": SECRET_ID} | elsewhere}
+        assert "warning" not in cli("refresh", "--dry-run", "--function=worker").err
 
 
 def test_reserved_claims(cli: Cli, tokens: Tokens, endpoint: TokenEndpoint, store: SecretsManagerServer) -> None:

@@ -221,6 +221,9 @@ def test_the_worker_reaches_the_fleet_alone(account: Account) -> None:
     clients = f"arn:aws:secretsmanager:{REGION}:{ACCOUNT}:secret:clients/xero-AbCdEf"
     assert (True, False) == (may("GetSecretValue", clients, None), may("PutSecretValue", clients, None))
     assert not may("GetSecretValue", clients, "another"), "a token secret, which its name puts among the clients"
+    stages = ({"secretsmanager:VersionStage": stage} for stage in ("AWSCURRENT", "AWSPREVIOUS", "REFRESH_CLAIM"))
+    reads = [policy.allows(Ask(action="secretsmanager:GetSecretValue", resource=clients, context=it)) for it in stages]
+    assert [True, True, False] == reads
 
 
 def secret(name: str) -> str:

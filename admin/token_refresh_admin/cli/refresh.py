@@ -100,8 +100,8 @@ def _rejected_client(context: Context) -> CommandFailed | None:
 def _settings(context: Context, *, dry_run: bool, ask: bool) -> Settings:
     fields = context.stored()
     settings = settings_for(context, fields)
-    stored = settings.client_secret_id or context.source.function or any(name in fields for name in CLIENT_KEYS)
-    if dry_run and not stored:
+    stored = settings.client_secret_id or any(fields.get(name) for name in CLIENT_KEYS)
+    if dry_run and not (stored or (settings.client and context.source.function)):
         where = "in your environment alone" if settings.client else "nowhere"
         why = f"the client credentials are {where}. A deployed function has none; store them: "
         show(errors(), *message(why, context.command("client"), head=("warning: ", "yellow")))
