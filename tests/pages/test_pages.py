@@ -50,6 +50,19 @@ def test_relative_links() -> None:
     assert [] == broken
 
 
+def test_files_with_secrets() -> None:
+    """Each page on which a command reads a secret from a file says that only its owner may read it, and removes it."""
+    reads = re.compile(r"--client-file client\.json|file://(?!keep|examples)[a-z]+\.(?:json|txt)")
+    pages = {path.name: path.read_text() for path in [ROOT / "README.md", *PAGES] if path.name != "commands.md"}
+    naming = {name for name, text in pages.items() if reads.search(text)}
+    assert {"README.md", "tutorial.md", "fleet.md", "webhooks.md", "events.md"} <= naming
+    for rule in (
+        "umask 077|#make-a-secret",
+        r"\brm [a-z]+\.|[Dd]elete `?client\.json|delete (?:that file )?afterwards",
+    ):
+        assert naming == {name for name in naming if re.search(rule, pages[name])}
+
+
 def test_the_site_has_the_order_of_the_index() -> None:
     """The site's menu has the groups and pages of docs/README.md, between the front page and the changelog."""
     site = (ROOT / "docs" / "index.md").read_text()
