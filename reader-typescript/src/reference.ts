@@ -58,17 +58,6 @@ export function parseReference(given: unknown): Reference {
 
 function malformed(text: string, index: number): TokenRefreshError {
   const length = [...text].length;
-  const [wrong] = [...text.slice(index)];
-  const where = wrong === undefined ? `it ends after ${length} characters` : `character ${index + 1} of ${length} is ${kindOf(wrong)}`;
+  const where = index === text.length ? `it ends after ${length} characters` : `character ${index + 1} of ${length} can't be there`;
   return new TokenRefreshError("ConfigurationError", `the reference is malformed, ${where}`, `give ${EXAMPLES}`);
-}
-
-/** Say what kind of character one is, and not which: it may be of a secret. */
-function kindOf(character: string): string {
-  if (character === ":") return "a colon";
-  if (character === "#") return "a number sign";
-  if (/\s/u.test(character)) return "white space";
-  if (/\p{C}/u.test(character)) return "a control character";
-  if (/[A-Za-z0-9]/u.test(character)) return "a letter or digit";
-  return /[\p{L}\p{N}]/u.test(character) ? "a letter or digit outside ASCII" : "punctuation or a symbol";
 }

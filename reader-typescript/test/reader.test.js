@@ -246,23 +246,23 @@ test("an error without a token names the token secret's status, by its name and 
   }
 });
 
-test("a malformed reference is refused by length, place and kind of its first wrong character, and not quoted", () => {
+test("a malformed reference is refused by its length and the place of its first wrong character, and not quoted", () => {
   const arn = "arn:aws:secretsmanager:eu-north-1:123456789012:secret:canary";
   const cases = [
     ["", "got an empty string"],
     [undefined, "got undefined"],
-    ["canary secret", "character 7 of 13 is white space"],
-    ["other:/canary", "character 6 of 13 is a colon"],
+    ["canary secret", "character 7 of 13 can't be there"],
+    ["other:/canary", "character 6 of 13 can't be there"],
     ["ssm:/canary", "reads Secrets Manager alone, and no ssm: reference: read it with @aws-sdk/client-ssm"],
     ["amplify:canary", 'no amplify: reference: give defineFunction { environment: { NAME: secret("NAME") } }, and read process.env'],
-    ['{"canary": 1}', "character 1 of 13 is punctuation or a symbol"],
-    ["can\u00e4ry", "character 4 of 6 is a letter or digit outside ASCII"],
-    ["canary\u0007", "character 7 of 7 is a control character"],
+    ['{"canary": 1}', "character 1 of 13 can't be there"],
+    ["can\u00e4ry", "character 4 of 6 can't be there"],
+    ["canary\u0007", "character 7 of 7 can't be there"],
     ["canary#", "it ends after 7 characters"],
-    ["canary#a\nb", "character 9 of 10 is white space"],
-    ["#canary", "character 1 of 7 is a number sign"],
-    [`${"c".repeat(512)}anary`, "character 513 of 517 is a letter or digit"],
-    [arn.replace("secretsmanager", "ssm"), "character 9 of 49 is a letter or digit"],
+    ["canary#a\nb", "character 9 of 10 can't be there"],
+    ["#canary", "character 1 of 7 can't be there"],
+    [`${"c".repeat(512)}anary`, "character 513 of 517 can't be there"],
+    [arn.replace("secretsmanager", "ssm"), "character 9 of 49 can't be there"],
     [arn.slice(0, -6), "it ends after 54 characters"],
   ];
   for (const [wrong, says] of cases) {

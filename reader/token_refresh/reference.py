@@ -143,22 +143,7 @@ def _wrong_at(reference: Reference) -> int | None:
 
 
 def _wrong(text: str, at: int) -> str:
-    """Say where the wrong character is and of which kind; the character itself may be one of a secret."""
+    """Say where the wrong character is; the character itself may be one of a secret."""
     if at == len(text):
         return f"it ends after {at} characters"
-    return f"character {at + 1} of {len(text)} is {_kind(text[at])}"
-
-
-def _kind(character: str) -> str:
-    if character in _KINDS:
-        return _KINDS[character]
-    if character.isspace():
-        return "white space"
-    if not character.isprintable():
-        return "a control character"
-    if not character.isalnum():
-        return "punctuation or a symbol"
-    return "a letter or digit" if character.isascii() else "a letter or digit outside ASCII"
-
-
-_KINDS: Final = {":": "a colon", "#": "a number sign"}
+    return f"character {at + 1} of {len(text)} can't be there"

@@ -97,22 +97,20 @@ def secrets_of(version: "Version", field_name: str | None, stage: Stage) -> tupl
 
 
 def _field(version: "Version", name: str) -> tuple[str, ...]:
-    from token_refresh.stored.json_object import located  # noqa: PLC0415 - few readers have a `field`, and pay for this
+    # Few readers have a `field`, and pay for this.
+    from token_refresh.stored.json_object import json_type, located, read_object  # noqa: PLC0415
 
-    return located(lambda: _strings(version.content, name), version.origin)
+    def read() -> tuple[str, ...]:
+        if isinstance(version.content, bytes):
+            raise InvalidSecretDocument(f"field {name}: the secret's value is binary; it must be a JSON object")
+        found = read_object(SecretValue(version.content), f"field {name}").get(name)
+        values = found if isinstance(found, list) else [found]
+        strings = tuple(value for value in values if isinstance(value, str) and value)
+        if not strings or len(strings) < len(values):
+            kind = "missing" if found is None else f"a JSON {json_type(found)}"
+            raise InvalidSecretDocument(
+                f"field {name} must be a string or a list of strings, none of them empty; it is {kind}"
+            )
+        return strings
 
-
-def _strings(content: str | bytes, name: str) -> tuple[str, ...]:
-    from token_refresh.stored.json_object import json_type, read_object  # noqa: PLC0415 - likewise
-
-    if isinstance(content, bytes):
-        raise InvalidSecretDocument(f"field {name}: the secret's value is binary; it must be a JSON object")
-    found = read_object(SecretValue(content), f"field {name}").get(name)
-    values = found if isinstance(found, list) else [found]
-    strings = tuple(value for value in values if isinstance(value, str) and value)
-    if not strings or len(strings) < len(values):
-        kind = "missing" if found is None else f"a JSON {json_type(found)}"
-        raise InvalidSecretDocument(
-            f"field {name} must be a string or a list of strings, none of them empty; it is {kind}"
-        )
-    return strings
+    return located(read, version.origin)
