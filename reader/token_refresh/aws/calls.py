@@ -34,7 +34,6 @@ class Repeat(Protocol):
 
     def __call__(self, attempt: Callable[[], T], /) -> T:
         """Return the result of the attempt, or raise what the last one raised."""
-        ...
 
 
 def once(attempt: Callable[[], T], /) -> T:

@@ -32,7 +32,6 @@ class MakeClient(Protocol):
         Raises:
             TokenRefreshError: There is no region, or the AWS configuration can't be used.
         """
-        ...
 
 
 class Clients:

@@ -49,11 +49,9 @@ class ForkAware(Protocol):
 
     def after_fork(self) -> None:
         """Drop what the parent's other threads held."""
-        ...
 
     def after_restore(self) -> None:
         """Drop what was true only when the snapshot was taken."""
-        ...
 
 
 # Weak: a reader that its service dropped must not live on here.

@@ -19,19 +19,15 @@ class SigningSecret(Protocol):
 
     def accepted(self) -> Sequence[Secret]:
         """Return the current secret, then the previous one for as long as that is accepted."""
-        ...
 
     async def aaccepted(self) -> Sequence[Secret]:
         """Do what `accepted` does, without blocking the event loop."""
-        ...
 
     def reject(self, secret: Secret) -> bool:
         """Read again because `secret` did not work; return True if another one is current."""
-        ...
 
     async def areject(self, secret: Secret) -> bool:
         """Do what `reject` does, without blocking the event loop."""
-        ...
 
 
 class Verifier:

@@ -25,7 +25,6 @@ class FunctionLog(Log, Protocol):
 
     def error(self, event: str, **fields: object) -> object:
         """Log that a run failed."""
-        ...
 
 
 @dataclass(slots=True, kw_only=True, eq=False, repr=False)

@@ -47,22 +47,18 @@ class SecretStore(Protocol):
         Raises:
             SecretAccessDenied: It is there, and KMS refuses its key: then `by_key` is set.
         """
-        ...
 
     def versions(self) -> tuple[VersionEntry, ...]:
         """List all versions, those without labels too (`ListSecretVersionIds`)."""
-        ...
 
     def put(self, version_id: str, value: SecretValue, *, label: str) -> bool:
         """Append a version; False if its ID is taken by another value (`PutSecretValue`).
 
         A repeat with the same ID and value changes nothing and is True: after a lost response, repeat the call.
         """
-        ...
 
     def move_label(self, label: str, *, to: str | None, remove_from: str | None) -> bool:
         """Compare and swap a label; False if it is not where it was expected (`UpdateSecretVersionStage`)."""
-        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
@@ -90,7 +86,6 @@ class ClaimStore(Protocol):
 
         Call it after the current version was read: a table's key is the ARN that was found then.
         """
-        ...
 
     def find(self, claim_id: str) -> Claim | None:
         """Read the claim that has this ID, or a newer one; None if there is none, or none yet.
@@ -98,25 +93,21 @@ class ClaimStore(Protocol):
         Raises:
             SecretAccessDenied: It is there, and KMS refuses its key: then `by_key` is set.
         """
-        ...
 
     def record_of(self, claim_id: str) -> Record | None:
         """Return how an attempt ended; None if nothing is recorded. One that can't be read counts as none.
 
         A table knows the record of the newest claim alone, from when it was read; the ledger has the others.
         """
-        ...
 
     def append(self, claim: Claim, *, after: str | None, kept_tokens: KeptTokens | None = None) -> bool:
         """Append a claim to the claim `after`; False if another claim follows it already.
 
         A table then forgets what it keeps, so it also refuses where that is not exactly `kept_tokens`.
         """
-        ...
 
     def store_record(self, claim: Claim, record: Record) -> None:
         """Store how the attempt under `claim` ended; the first record stays."""
-        ...
 
 
 class TokenKeeper(Protocol):
@@ -124,15 +115,12 @@ class TokenKeeper(Protocol):
 
     def keep(self, claim: Claim, tokens: SecretValue) -> KeptTokens | None:
         """Keep the document that was received under `claim`; None if the table has another claim by now."""
-        ...
 
     def open(self, kept: KeptTokens) -> SecretValue:
         """Decrypt the document."""
-        ...
 
     def drop(self, kept: KeptTokens) -> None:
         """Forget it, unless something else is kept by now."""
-        ...
 
 
 class TokenEndpoint(Protocol):
@@ -140,11 +128,9 @@ class TokenEndpoint(Protocol):
 
     def sign(self, request: TokenRequest) -> FailedRequest | None:
         """Make what signs the next request, where its method needs that; return why it can't be made. Sends nothing."""
-        ...
 
     def send(self, request: TokenRequest, *, timeout_seconds: float) -> EndpointResponse:
         """Send one request and read the response, end to end within the time limit; never raises for what it meets."""
-        ...
 
 
 class Clock(Protocol):
@@ -152,11 +138,9 @@ class Clock(Protocol):
 
     def monotonic(self) -> float:
         """Return seconds since an arbitrary moment, time in which the machine was suspended included."""
-        ...
 
     def sleep(self, seconds: float) -> None:
         """Wait."""
-        ...
 
 
 class Log(Protocol):
@@ -164,11 +148,9 @@ class Log(Protocol):
 
     def info(self, event: str, **fields: object) -> object:
         """Log what was done."""
-        ...
 
     def warning(self, event: str, **fields: object) -> object:
         """Log what someone should look at."""
-        ...
 
 
 SendEvent = Callable[[Announcement], None]

@@ -46,7 +46,6 @@ class Source(Protocol):
 
     def read(self, reference: Reference) -> Version:
         """Read the current version."""
-        ...
 
     def read_all(self, references: tuple[Reference, ...]) -> dict[str, Version]:
         """Read the current versions of several secrets, by the text of their references."""
