@@ -33,10 +33,10 @@ EX_USAGE = 64
 app = typer.Typer(
     name="token-refresh",
     epilog="Start with token-refresh authorize, then token-refresh status. For completion in bash, zsh and fish: "
-    "token-refresh --install-completion. A command that acts ends with 0 if it is done, 1 if it failed and a later try "
-    "may succeed, 2 if a person is needed, 64 for a wrong option, and 130 after Ctrl-C. With --json, standard output "
-    "has one object. After a failure it has error_type, error, needs_person and retry_at, before which no scheduled "
-    "run tries again (null if not known).",
+    "token-refresh --install-completion. A command that changes something ends with 0 if it has done so, 1 if it failed"
+    " and a later try may succeed, 2 if a person is needed, 64 for a wrong option, and 130 after Ctrl-C. With --json, "
+    "standard output has one object. After a failure it has error_type, error, needs_person and retry_at: before that "
+    "time no scheduled run tries again (null if nobody knows).",
     no_args_is_help=True,
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},

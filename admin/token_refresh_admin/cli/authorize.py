@@ -93,8 +93,8 @@ def authorize(  # noqa: PLR0913 - options, each by its name
     browser: Annotated[
         bool,
         typer.Option(
-            help="Open the authorization page in a browser. Use --no-browser where others share the machine and it "
-            "isn't Linux: they could open the page first."
+            help="Open the authorization page in a browser. Use --no-browser on a machine that others use, "
+            "unless it runs Linux: they could open the page first."
         ),
     ] = True,
     scope: Annotated[
@@ -122,7 +122,7 @@ def authorize(  # noqa: PLR0913 - options, each by its name
     """Get a token set in the browser and store it: the first one, or a new one after the grant has died.
 
     It uses the function's client credentials. If there are none, it asks for them, and stores them where runs read
-    them. First it stores a version without a token (label REFRESH_PROBE), to see that you may write.
+    them. First it stores a version without a token (label REFRESH_PROBE), to see whether you may write.
     """
     tags = _read_pairs("--tag", tag or (), may_be_empty=True)
     variables = _read_pairs("--variable", variable or ())

@@ -40,7 +40,7 @@ def client(
     """Replace the client credentials: the tokens stay, and nobody has to consent again.
 
     They go into the secret that CLIENT_SECRET_ID names, else beside the tokens. Another client ID than the stored one
-    has to be named or confirmed: a provider rejects the tokens of another client. Then they are tried, as doctor does.
+    has to be named or confirmed: a provider rejects the tokens of another client. Then it tries them, as doctor does.
     """
     refuse_white_space(client_id)
     shown = context.store().read(label=CURRENT)

@@ -21,7 +21,7 @@ def history(
 ) -> int:
     """List the versions of the secret that still exist, the newest first.
 
-    `fate` says what became of a token set's refresh token, or of the one that a claim redeems.
+    `fate` says whether the refresh token of a token set was used, and how the attempt of a claim ended.
     """
     past = read_past(context)
     versions = [v for v in past.listed if everything or v.labels or not v.kind.is_note]

@@ -37,7 +37,7 @@ def recover(  # noqa: PLR0913 - its options
         str | None, typer.Option(metavar=_POINTER, help="The field with the new refresh token.")
     ] = None,
     same_refresh_token: Annotated[
-        bool, typer.Option("--same-refresh-token", help="The response has none: the one that was sent stays valid.")
+        bool, typer.Option("--same-refresh-token", help="The response has none, and the one that was sent stays valid.")
     ] = False,
     expires_in: Annotated[
         str | None, typer.Option(metavar=_POINTER, help="The field with the access token's lifetime or its end.")
@@ -51,7 +51,7 @@ def recover(  # noqa: PLR0913 - its options
     """Recover the tokens of a response that no run could read.
 
     Without options it lists the fields of the response, and no value. Report that list: once a profile has it, runs
-    read such a response. The tokens that you point to become current at once. If they are wrong, point again (--claim).
+    read such a response. The tokens that you point to become current at once. To point to other fields, add --claim.
     """
     settings = settings_for(context, context.stored())
     unread = UnreadResponse.read(context.run(settings).parts, claim_id)

@@ -51,7 +51,7 @@ def refresh(  # noqa: PLR0913 - options, each by its name
         typer.Option(
             "--resend",
             metavar="CLAIM",
-            help="Send the refresh token again, although the outcome of this attempt is unknown: it may end the grant.",
+            help="Send the refresh token again, although this attempt's outcome is unknown: that may end the grant.",
         ),
     ] = None,
     dry_run: Annotated[

@@ -27,7 +27,7 @@ def restore(
 ) -> int:
     """Bring an older token set back, as a new version.
 
-    A set that no run could refresh, or only at a risk, is refused: authorize again instead.
+    A token set is refused if no run could refresh it, or only at a risk: authorize again instead.
     """
     past = read_past(context)
     check_claims(past)

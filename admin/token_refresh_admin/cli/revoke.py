@@ -42,8 +42,8 @@ def revoke(
 ) -> int:
     """Revoke the grant at its provider (RFC 7009), for off-boarding.
 
-    The secret, its copy and its fleet then say so, and no run sends anything until you authorize again. After an
-    interruption, run it again.
+    It marks the secret, its copy and its row in a fleet as revoked: no run sends anything until you authorize again.
+    If it is interrupted, run it again.
     """
     index = own_index(context)
     fields = context.stored()

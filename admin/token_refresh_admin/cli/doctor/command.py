@@ -29,15 +29,15 @@ def doctor(
         str | None,
         typer.Option(
             metavar="VERSION_ID",
-            help="The version ID that a consumer reports, or its first characters: is its cache stale?",
+            help="Check whether a consumer's cache is stale: the version ID that it reports, or its beginning.",
         ),
     ] = None,
     as_json: Json = False,
 ) -> int:
     """Check everything that can be wrong, and say what to do.
 
-    It redeems nothing, and changes no token set. To see that you may write, it stores one version without a token,
-    under the label REFRESH_PROBE.
+    It never sends your refresh token, and changes no token set. To see whether you may write, it stores a version
+    without a token, under the label REFRESH_PROBE.
 
     Exit status: 0 nothing failed, 1 something did; 64 for a wrong option.
     """

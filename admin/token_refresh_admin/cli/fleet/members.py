@@ -41,10 +41,10 @@ SecretNames = Annotated[
     "fleet add", "customers/7/xero customers/8/xero --fleet prod --provider xero", shares=(*OF_A_FLEET, "provider")
 )
 def add(context: Context, *, secrets: SecretNames, fleet: FleetName) -> int:
-    """Add secrets to a fleet; members are refreshed, or tried again, within a minute.
+    """Add secrets to a fleet. Those that are members already are refreshed, or tried again, within a minute.
 
-    Where the fleet publishes copies for services, each gets one, empty: its next run fills it. Adding
-    10,000 secrets takes four minutes: 40 tags a second, of the account's 50. After an interruption, run it again.
+    If the fleet publishes copies for services, each secret gets an empty one, which its next run fills. Adding 10,000
+    secrets takes four minutes: 40 tags a second, of the account's 50. If it is interrupted, run it again.
     """
     if provider := context.given.get("PROVIDER"):
         load_provider(provider, own_profiles(context.environment))  # a wrong one is named here, with the nearest
@@ -111,12 +111,12 @@ def retry(
     fleet: FleetName,
     state: Annotated[
         RetryFilter | None,
-        typer.Option(help="error: whose last run or copy failed, kept tokens included; overdue; or all."),
+        typer.Option(help="error: those whose last run or copy failed, refused tokens included; overdue; or all."),
     ] = None,
 ) -> int:
     """After a repair, try secrets within a minute, instead of up to an hour later.
 
-    What waits for the provider, for a person or for the end of a pause still waits.
+    Secrets that wait for the provider, for a person or for the end of a pause go on waiting.
     """
     if not secrets and state is None:
         raise typer.BadParameter("give secrets, or --state")

@@ -37,7 +37,7 @@ def pause(  # noqa: PLR0913 - options, each by its name
 ) -> int:
     """Pause one provider or the whole fleet; for one secret, use `token-refresh pause`.
 
-    A pause ends by itself. One during which a grant would end is refused.
+    A pause ends by itself. It is refused if a grant would end during it.
     """
     lasts = read_duration(duration, LONGEST_FLEET_PAUSE)
     _check(provider, everything=everything)
@@ -60,7 +60,7 @@ def pause(  # noqa: PLR0913 - options, each by its name
 
 @command("fleet resume", "--fleet prod --all", shares=OF_A_FLEET)
 def resume(context: Context, *, fleet: FleetName, provider: ProviderOption = None, everything: All = False) -> int:
-    """End the pause of one provider; or those of the fleet and of single secrets, with --all."""
+    """End the pause of one provider, or with --all every pause of the fleet and of its secrets."""
     _check(provider, everything=everything)
     index = find_index(context, fleet)
     now, pauses = index.read_clock(), index.pauses()
