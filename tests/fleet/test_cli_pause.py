@@ -95,9 +95,9 @@ def test_no_pause_outlasts_a_grant(index: TableIndex) -> None:
     ("text", "seconds"), [("90s", 90), ("30m", 1800), ("2h", 7200), ("7d", 604800), ("32d", 0), ("0h", 0), ("h", 0)]
 )
 def test_durations(text: str, seconds: int) -> None:
-    """Durations are a number and a unit, up to a month."""
+    """Durations are a number and a unit, up to a month; the error names the option and the longest one."""
     if seconds:
-        assert seconds == read_duration(text, LONGEST_FLEET_PAUSE).total_seconds()
+        assert seconds == read_duration("--for", text, LONGEST_FLEET_PAUSE).total_seconds()
     else:
-        with pytest.raises(typer.BadParameter, match="such as 2h"):
-            read_duration(text, LONGEST_FLEET_PAUSE)
+        with pytest.raises(typer.BadParameter, match=r"^--for is a number with .* such as 2m, and at most 31 d$"):
+            read_duration("--for", text, LONGEST_FLEET_PAUSE)

@@ -27,6 +27,7 @@ from token_refresh_admin.cli.failures import reported
 from token_refresh_admin.cli.lookups import saying_where
 from token_refresh_admin.cli.screen import errors, repeat_options_of, text
 from token_refresh_worker.providers.loader import profile_names
+from token_refresh_worker.run.failures import span
 from token_refresh_worker.run.settings import DEFAULT_SECRET_ID, Variable
 
 FleetName = Annotated[str, typer.Option("--fleet", envvar="FLEET_NAME", help="Name of the fleet.")]
@@ -193,8 +194,8 @@ def _refuse_empty(parameters: Sequence[inspect.Parameter], given: Mapping[str, A
 _UNITS: Final = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
 
-def read_duration(text: str, longest: timedelta) -> timedelta:
-    """Read a duration: `90s`, `30m`, `2h`, `7d`.
+def read_duration(option: str, text: str, longest: timedelta) -> timedelta:
+    """Read the duration of an option: `90s`, `30m`, `2h`, `7d`.
 
     Raises:
         BadParameter: It is none, or too long.
@@ -203,5 +204,5 @@ def read_duration(text: str, longest: timedelta) -> timedelta:
     match = re.fullmatch(r"([1-9]\d{0,5})([smhd])", text.strip())
     duration = timedelta(**{_UNITS[match[2]]: int(match[1])}) if match else None
     if duration is None or duration > longest:
-        raise typer.BadParameter(f"must be a number with s, m, h or d, such as 2h, and at most {longest.days}d")
+        raise typer.BadParameter(f"{option} is a number with s, m, h or d, such as 2m, and at most {span(longest)}")
     return duration

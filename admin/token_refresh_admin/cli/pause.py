@@ -33,7 +33,7 @@ def pause(
     why: Annotated[str, typer.Option(help="The reason, for the next reader.")] = "no reason given",
 ) -> int:
     """Stop token requests for a while, also those on demand. A pause always ends by itself."""
-    lasts, reason = read_duration(duration, LONGEST_PAUSE), printable(why)
+    lasts, reason = read_duration("--for", duration, LONGEST_PAUSE), printable(why)
     if len(reason) > LONGEST_REASON:
         raise typer.BadParameter(f"--why must have {LONGEST_REASON} characters at most")
     index = own_index(context)

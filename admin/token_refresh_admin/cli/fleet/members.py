@@ -73,7 +73,7 @@ def remove(
     A tag stays until a run that may be under way has ended: without it the run could not store its tokens. The secrets,
     their tokens and their claims stay. Copies for services are deleted after 30 days.
     """
-    lasts = read_duration(wait, LONGEST_REMOVAL)
+    lasts = read_duration("--wait", wait, LONGEST_REMOVAL)
     index, names = find_index(context, fleet), _names(secrets)
     copies = find_copies(context, fleet)
     leaving: dict[str, Leaving] = {}

@@ -39,7 +39,7 @@ def pause(  # noqa: PLR0913 - options, each by its name
 
     A pause ends by itself. It is refused if a grant would end during it.
     """
-    lasts = read_duration(duration, LONGEST_FLEET_PAUSE)
+    lasts = read_duration("--for", duration, LONGEST_FLEET_PAUSE)
     _check(provider, everything=everything)
     if len(why) > LONGEST_FLEET_REASON:
         raise typer.BadParameter(f"--why must have {LONGEST_FLEET_REASON} characters at most, since each run reads it")
