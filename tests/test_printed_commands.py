@@ -49,9 +49,7 @@ def of_a_run(value: str) -> list[TokenRefreshError]:
         failures.no_value(secret),
         failures.unreadable_document(secret, value, InvalidSecretDocument(value)),
         failures.unreadable_document(secret, value, InvalidSecretDocument(value, fix="Correct that key")),
-        failures.no_room(secret, value, 1, 2),
         failures.too_large(secret, 1),
-        failures.too_late(secret, 1, 2),
         failures.mismatch(secret, SettingsMismatch("TOKEN_ENDPOINT", value, value)),
         *(failures.mismatch(secret, SettingsMismatch("CLAIM_TABLE", kind, kind)) for kind in ClaimStoreKind),
         grant_failures.dead_grant(secret, Rejected(NOW, NOW), value),
@@ -59,7 +57,6 @@ def of_a_run(value: str) -> list[TokenRefreshError]:
         *(grant_failures.unknown_outcome(secret, AwaitOutcome(NOW, NOW, value), locked) for locked in (None, claim)),
         failures.version_locked(secret, None, value, (), what=value),
         failures.not_stored(secret, value),
-        failures.too_many_steps(secret, 3),
         *requests,
     ]
 

@@ -110,15 +110,6 @@ def published_itself(secret: SecretName) -> errors.ConfigurationError:
     )
 
 
-def no_room(secret: SecretName, version_id: str, size_bytes: int, room_bytes: int) -> errors.InvalidSecretDocument:
-    """Say that new tokens may not fit."""
-    return errors.InvalidSecretDocument(
-        f"version {version_id} of {secret} has {size_bytes} bytes, which leaves no room for new tokens: "
-        f"Secrets Manager takes {SIZE_LIMIT_BYTES}, and {room_bytes} must be free. Nothing was sent",
-        fix=("Move keys that are not about the tokens to another secret, then run ", secret.force),
-    )
-
-
 def too_large(secret: SecretName, size_bytes: int) -> errors.InvalidTokenResponse:
     """Say that the new tokens don't fit."""
     error = errors.InvalidTokenResponse(
@@ -128,15 +119,6 @@ def too_large(secret: SecretName, size_bytes: int) -> errors.InvalidTokenRespons
     )
     error.needs_person = True  # The refresh token may be used up.
     return error
-
-
-def too_late(secret: SecretName, left_seconds: float, needed_seconds: float) -> errors.DeadlineExceeded:
-    """Say that too little time is left: a machine may have been suspended beyond the deadline."""
-    return errors.DeadlineExceeded(
-        f"{max(0.0, left_seconds):.0f} s are left to refresh {secret}, and {needed_seconds:.0f} s are needed; "
-        "nothing was redeemed, and the next run tries again",
-        fix=("Raise the function's timeout (timeout_seconds in the deployment's file), or run ", secret.force),
-    )
 
 
 def is_of_another_secret(step: SettingsMismatch, newest: Claim | None) -> bool:
@@ -219,14 +201,6 @@ def slow_schedule(window: timedelta) -> Advice:
     """Say what to do where a schedule's period is longer than the window in which a refresh is due."""
     minutes = max(1, int(window.total_seconds() // 60 // RUNS_IN_WINDOW))
     return (f"set schedule_minutes to {minutes} or less in the deployment's file, and deploy",)
-
-
-def too_many_steps(secret: SecretName, steps: int) -> errors.SecretStoreUnavailable:
-    """Say that something keeps changing the secret."""
-    return errors.SecretStoreUnavailable(
-        f"{secret} kept changing while this run read it ({steps} times); something else moves its versions or labels",
-        fix=("Find out what with ", secret.command("history")),
-    )
 
 
 def utc(moment: datetime) -> str:

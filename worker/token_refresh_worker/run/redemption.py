@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
-from token_refresh.errors import SecretStoreUnavailable, TokenRefreshError
+from token_refresh.errors import DeadlineExceeded, InvalidSecretDocument, SecretStoreUnavailable, TokenRefreshError
 from token_refresh.secret_value import SecretValue
 from token_refresh_worker.core.attempts import DAY, Fate, fingerprint_of
 from token_refresh_worker.core.claims import Claim, KeptTokens, Record
@@ -14,7 +14,7 @@ from token_refresh_worker.core.snapshot import Snapshot, TokenSet
 from token_refresh_worker.core.versions import OUTCOME, response_version_id, staged_version_id
 from token_refresh_worker.oauth.response import FailedRequest, FailureKind, TokenResponse
 from token_refresh_worker.providers.lifetime import LIFETIMES_REMARKABLE
-from token_refresh_worker.run.failures import SecretName, no_room, not_stored, too_large, too_late
+from token_refresh_worker.run.failures import SecretName, not_stored, too_large
 from token_refresh_worker.run.grant_failures import failed_request, not_signed, unread_response
 from token_refresh_worker.run.keeping import Keeping, tokens_kept
 from token_refresh_worker.run.memory import Memory
@@ -36,7 +36,11 @@ def check_room(secret: SecretName, current: TokenSet) -> None:
     """Raise `InvalidSecretDocument` if the document leaves no room for what replaces it."""
     size_bytes = len(current.document.serialize().reveal())
     if size_bytes + ROOM_BYTES > SIZE_LIMIT_BYTES:
-        raise no_room(secret, current.version_id, size_bytes, ROOM_BYTES)
+        raise InvalidSecretDocument(
+            f"version {current.version_id} of {secret} has {size_bytes} bytes, which leaves no room for new tokens: "
+            f"Secrets Manager takes {SIZE_LIMIT_BYTES}, and {ROOM_BYTES} must be free. Nothing was sent",
+            fix=("Move keys that are not about the tokens to another secret, then run ", secret.force),
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
@@ -259,6 +263,11 @@ class Redemption:
         except TokenRefreshError as failure:  # What the provider said matters more than this.
             self.parts.log.warning("record_not_stored", claim_id=claim.claim_id, error_type=type(failure).__name__)
 
-    def _too_late(self) -> Exception:
-        parts = self.parts
-        return too_late(parts.secret, parts.deadline.remaining_seconds, parts.needed_seconds)
+    def _too_late(self) -> DeadlineExceeded:
+        secret, needed_seconds = self.parts.secret, self.parts.needed_seconds
+        left_seconds = max(0.0, self.parts.deadline.remaining_seconds)  # negative after a suspension
+        return DeadlineExceeded(
+            f"{left_seconds:.0f} s are left to refresh {secret}, and {needed_seconds:.0f} s are needed; "
+            "nothing was redeemed, and the next run tries again",
+            fix=("Raise the function's timeout (timeout_seconds in the deployment's file), or run ", secret.force),
+        )

@@ -15,7 +15,7 @@ from functools import cached_property
 from typing import Final, assert_never
 
 from token_refresh.advice import in_words
-from token_refresh.errors import SecretFull, TokenRefreshError
+from token_refresh.errors import SecretFull, SecretStoreUnavailable, TokenRefreshError
 from token_refresh_worker.core import steps
 from token_refresh_worker.core.pauses import apply_pause, pause_of
 from token_refresh_worker.core.plan import plan
@@ -23,7 +23,7 @@ from token_refresh_worker.core.schedule import FORCED_CLAIMS_A_DAY, SETTLED, Pol
 from token_refresh_worker.core.snapshot import RunState, Snapshot
 from token_refresh_worker.run.actions import Actions
 from token_refresh_worker.run.events import Trigger
-from token_refresh_worker.run.failures import mismatch, slow_schedule, too_many_steps
+from token_refresh_worker.run.failures import mismatch, slow_schedule
 from token_refresh_worker.run.grant_failures import dead_grant, unknown_outcome, unread_response
 from token_refresh_worker.run.locked_versions import tokens_locked
 from token_refresh_worker.run.memory import Memory
@@ -156,7 +156,11 @@ class Run:
             if after is None:
                 return self._yield(steps.Wait(memory.service_now() + SETTLED, steps.Reason.UNREADABLE), snapshot)
             snapshot = after
-        raise too_many_steps(self.parts.secret, STEPS)
+        raise SecretStoreUnavailable(
+            f"{self.parts.secret} kept changing while this run read it ({STEPS} times); something else moves its "
+            "versions or labels",
+            fix=("Find out what with ", self.parts.secret.command("history")),
+        )
 
     def _plan(self, snapshot: Snapshot) -> steps.Step:
         """Plan with the host that the document's variables give; they can fill only what the profile leaves open."""
