@@ -190,11 +190,7 @@ class AuthorizationRequest:
             )
 
     def code_request(self, code: SecretValue, provider: Provider) -> TokenRequest:
-        """Build the request that exchanges the code for tokens (RFC 6749 section 4.1.3).
-
-        Raises:
-            ConfigurationError: The method needs a client secret, and there is none.
-        """
+        """Build the request that exchanges the code for tokens (RFC 6749 section 4.1.3)."""
         grant = {"grant_type": "authorization_code", "code": code.reveal(), "redirect_uri": self.redirect_uri}
         if self.pkce:
             grant["code_verifier"] = self.verifier.reveal()

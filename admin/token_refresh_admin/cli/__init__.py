@@ -1,7 +1,7 @@
 """The command `token-refresh`, for the operator of a token secret.
 
-What AWS refuses, and a wrong setting, is a `TokenRefreshError` wherever it is met. It ends the command (`failures.py`),
-and docstrings name other errors alone.
+What AWS refuses, a wrong setting and a wrong option is an error wherever it is met, and ends the command
+(`failures.py`). Docstrings name only the errors that somebody catches before.
 """
 
 from collections.abc import Sequence

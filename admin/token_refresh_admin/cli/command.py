@@ -195,11 +195,7 @@ _UNITS: Final = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
 
 def read_duration(option: str, text: str, longest: timedelta) -> timedelta:
-    """Read the duration of an option: `90s`, `30m`, `2h`, `7d`.
-
-    Raises:
-        BadParameter: It is none, or too long.
-    """
+    """Read the duration of an option: `90s`, `30m`, `2h`, `7d`."""
     # Six digits at most: more days overflow a timedelta before they can be compared.
     match = re.fullmatch(r"([1-9]\d{0,5})([smhd])", text.strip())
     duration = timedelta(**{_UNITS[match[2]]: int(match[1])}) if match else None

@@ -98,11 +98,7 @@ class Context:
         return str(self.client(_SECRETS_MANAGER).meta.region_name)
 
     def settings(self, **variables: str) -> Settings:
-        """Read the settings, with `variables` in place of the environment's.
-
-        Raises:
-            ConfigurationError: One is wrong or missing, or the provider's tokens live too short for the claim store.
-        """
+        """Read the settings, with `variables` in place of the environment's."""
         settings = read_settings({**self.environment, **variables}, any_lifetime=True)
         problem = None if self.any_lifetime else claim_store_problem(settings)
         if problem is None:
@@ -116,10 +112,9 @@ class Context:
         return replace(self, environment={**self.environment, **variables})
 
     def deployed(self, source: SettingsSource, variables: Mapping[str, str]) -> "Context":
-        """Return the context with the worker's settings from this source alone; a fleet's documents name the provider.
+        """Return the context with the worker's settings from this source alone.
 
-        Raises:
-            ConfigurationError: An option says something else than the source.
+        A fleet's documents name the provider.
         """
         kept = {name: value for name, value in self.environment.items() if name not in WORKER_VARIABLES}
         taken = {name: value for name in WORKER_VARIABLES if (value := variables.get(name))}
@@ -209,7 +204,6 @@ class Context:
 
         Raises:
             CallFailed: It failed as expected.
-            TokenRefreshError: The service refused, or can't be reached.
         """
         service, _, operation = action.partition(":")
         client = self.client(_CLIENT_NAMES.get(service, service), limits, region=region)

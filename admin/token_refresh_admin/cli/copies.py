@@ -31,11 +31,7 @@ class Copies:
         return str(copy_name(self.template, secret_id))
 
     def make(self, secret_id: str, kms_key: str | None = None) -> None:
-        """Make the copy of a secret, empty and under the secret's own key, unless it is there.
-
-        Raises:
-            ConfigurationError: Another secret has its name, or the secret is itself where copies are.
-        """
+        """Make the copy of a secret, empty and under the secret's own key, unless it is there."""
         source, name = secret_name(secret_id), self.name_of(secret_id)
         under = self.template.partition("{secret}")[0]
         if source.startswith(under):

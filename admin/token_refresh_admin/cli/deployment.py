@@ -44,11 +44,6 @@ def find_deployment(context: Context, *, joins: str | None = None, writes: bool 
     """Return the context with the settings of the secret's deployment.
 
     `joins` is the fleet that the secret joins by the operator's word; `writes` says that the command changes something.
-
-    Raises:
-        ConfigurationError: An option contradicts the deployment, the shell names another secret's copy, or the command
-            `writes` and nothing proves the deployment. Where AWS refused to say it, that is the error.
-        InvalidSecretDocument: The secret is itself the copy of another one.
     """
     secret: Mapping[str, Any] = {}
     try:

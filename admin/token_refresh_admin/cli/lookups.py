@@ -26,11 +26,7 @@ from token_refresh_worker.stored.tags import PUBLISHED_UNDER_TAG
 
 
 def read_clock(context: Context) -> datetime:
-    """Read Secrets Manager's clock, which alone decides when something is due; a refused request has the time, too.
-
-    Raises:
-        TokenRefreshError: There is no response, or none with a usable `Date`. Then nobody knows the time.
-    """
+    """Read Secrets Manager's clock, which alone decides when something is due; a refused request has the time, too."""
     client, name = context.client("secretsmanager"), context.secret_id
     try:
         return call(
@@ -58,12 +54,7 @@ def other_regions(context: Context) -> list[str]:
 
 @contextmanager
 def saying_where(context: Context) -> Iterator[None]:
-    """Say where the token secret is, where reading it fails.
-
-    Raises:
-        SecretNotFound: It is in another region, or nowhere.
-        InvalidSecretDocument: This is a published secret.
-    """
+    """Say where the token secret is, where reading it fails."""
     try:
         yield
     except SecretNotFound as failure:
@@ -96,11 +87,7 @@ def _not_found(context: Context, failure: SecretNotFound) -> SecretNotFound:
 
 
 def refuse_published_secret(context: Context, current: SecretVersion | None) -> None:
-    """Refuse to take a published secret that has no tag for a token secret, also while it is empty.
-
-    Raises:
-        InvalidSecretDocument: It is one, by PUBLISHED_SECRET_ID, or by its content where it never held a token set.
-    """
+    """Refuse to take a published secret that has no tag for a token secret, also while it is empty."""
     named = names_copy(context.environment.get("PUBLISHED_SECRET_ID", ""), context.secret_id)
     if named or (is_published(fields_of(current)) and newest_origin(context) is None):
         raise InvalidSecretDocument(
@@ -110,11 +97,7 @@ def refuse_published_secret(context: Context, current: SecretVersion | None) -> 
 
 
 def refuse_name_of_copy(context: Context) -> None:
-    """Refuse to store a grant under a name that is a copy's: whoever reads copies would read the refresh token.
-
-    Raises:
-        InvalidSecretDocument: It ends as a copy's name does, or begins as those of a fleet of this account.
-    """
+    """Refuse to store a grant under a name that is a copy's: whoever reads copies would read the refresh token."""
     name = secret_name(context.secret_id)
     source = name.removesuffix("-published")
     if source == name:

@@ -31,11 +31,7 @@ def open_index(context: Context, fleet: str) -> TableIndex:
 
 
 def find_index(context: Context, fleet: str) -> TableIndex:
-    """Open the index of a fleet that is there, before anything is changed that only this fleet could use.
-
-    Raises:
-        ConfigurationError: There is no such table.
-    """
+    """Open the index of a fleet that is there, before anything is changed that only this fleet could use."""
     index = open_index(context, fleet)
     index.read_clock()  # a table of claims alone has no index of rows
     return index
@@ -58,10 +54,9 @@ def report_revoked(context: Context, index: TableIndex, *, at: datetime, provide
 
 
 def join(context: Context, index: TableIndex, *, fleet: str, secret_id: str, copies: Copies | None = None) -> None:
-    """Tag a secret as a member, make its copy and make it due. Where it has the tag, nothing is written to the secret.
+    """Tag a secret as a member, make its copy and make it due.
 
-    Raises:
-        ConfigurationError: It is a member of another fleet, a replica or a copy, or another secret has its copy's name.
+    Where it has the tag, nothing is written to the secret.
     """
     described = context.call("DescribeSecret", secret_id)
     secret_arn = str(described["ARN"])
@@ -112,9 +107,6 @@ def begin_leaving(context: Context, index: TableIndex, *, fleet: str, secret_id:
     """Turn a secret's row into a tombstone that no alarm counts, and leave its tag: a run under way can still store.
 
     A resync leaves such a secret out for ten minutes.
-
-    Raises:
-        ConfigurationError: It is not in the fleet, or the table keeps tokens of it.
     """
     described = _describe_member(context, index, secret_id)
     secret_arn = str(described["ARN"])
@@ -136,11 +128,7 @@ def begin_leaving(context: Context, index: TableIndex, *, fleet: str, secret_id:
 def end_leaving(
     context: Context, index: TableIndex, leaving: Leaving, *, fleet: str, copies: Copies | None = None
 ) -> None:
-    """Take the tag off, and schedule the copy's deletion.
-
-    Raises:
-        ConfigurationError: The last run left tokens in the table; the secret is a member again.
-    """
+    """Take the tag off, and schedule the copy's deletion."""
     if leaving.may_run and _keeps_tokens(context, fleet, leaving.secret_arn):
         join(context, index, fleet=fleet, secret_id=leaving.secret_id)
         raise _tokens_wait(context, fleet, leaving.secret_id)

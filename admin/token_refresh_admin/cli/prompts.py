@@ -61,11 +61,7 @@ def _answered(remedy: str) -> Iterator[None]:
 
 
 def read_client_file(path: Path) -> ClientCredentials:
-    """Read a JSON file with `clientId` and `clientSecret`, or `client_id` and `client_secret`.
-
-    Raises:
-        CommandFailed: It can't be read, others may read it, or it is not such a file.
-    """
+    """Read a JSON file with `clientId` and `clientSecret`, or `client_id` and `client_secret`."""
     only_you = Command.of("chmod 600 {}", str(path))
     try:
         with path.open(encoding="utf-8") as file:  # Fails for a folder, whose mode must not be changed.
@@ -97,11 +93,7 @@ def read_client_file(path: Path) -> ClientCredentials:
 
 
 def refuse_white_space(client_id: str | None) -> None:
-    """Refuse a client ID that no run could use.
-
-    Raises:
-        BadParameter: It begins or ends with white space.
-    """
+    """Refuse a client ID that begins or ends with white space: no run could use it."""
     if client_id is not None and client_id != client_id.strip():
         raise typer.BadParameter("--client-id begins or ends with white space")
 

@@ -192,11 +192,7 @@ class Fixture(NamedTuple):
 
 
 def read_fixture(profile: Path, kind: str, folder: Path | None = None) -> Fixture:
-    """Read `NAME.success.json` or `NAME.dead.json`, which are next to the profile unless `folder` is given.
-
-    Raises:
-        ConfigurationError: It is missing, or not valid.
-    """
+    """Read `NAME.success.json` or `NAME.dead.json`, which are next to the profile unless `folder` is given."""
     path = (folder or profile.parent) / f"{profile.stem}.{kind}.json"
     try:
         parsed = json.loads(path.read_text(encoding="utf-8"))
@@ -212,11 +208,7 @@ def read_fixture(profile: Path, kind: str, folder: Path | None = None) -> Fixtur
 
 
 def check_profile(profile: Path, folder: Path | None = None) -> list[str]:
-    """Return what is wrong with a profile, measured by its two fixtures; empty if nothing is.
-
-    Raises:
-        ConfigurationError: The profile or a fixture is not valid.
-    """
+    """Return what is wrong with a profile, measured by its two fixtures; empty if nothing is."""
     provider = read_profile(profile)
     success, dead = (read_fixture(profile, kind, folder) for kind in (SUCCESS, DEAD))
     problems = [*_check_success(provider, _read(success, provider)), *_check_dead(provider, _read(dead, provider))]

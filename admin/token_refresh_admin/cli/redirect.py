@@ -51,11 +51,7 @@ def default_redirect_uri(loopback: Loopback | None) -> str | None:
 
 
 def can_listen(redirect_uri: str, loopback: Loopback | None = None) -> bool:
-    """Whether a redirect URI leads to this machine.
-
-    Raises:
-        BadParameter: It is not a URI, nor a name where the provider has names for them.
-    """
+    """Whether a redirect URI leads to this machine."""
     if loopback is Loopback.NAME and _NAME.fullmatch(redirect_uri):
         return False
     try:
@@ -81,11 +77,7 @@ class RedirectServer(contextlib.AbstractContextManager["RedirectServer"]):
     """Listens at the redirect URI as soon as it is made."""
 
     def __init__(self, authorization: AuthorizationRequest, complete: Callable[[Redirect], str]) -> None:
-        """Listen. `complete` exchanges the code and stores the tokens, and gives the page for the browser.
-
-        Raises:
-            CommandFailed: The port is in use, or may not be used.
-        """
+        """Listen. `complete` exchanges the code and stores the tokens, and gives the page for the browser."""
         self._authorization, self._complete = authorization, complete
         where = urlsplit(authorization.redirect_uri)
         self._path = where.path or "/"
@@ -112,9 +104,6 @@ class RedirectServer(contextlib.AbstractContextManager["RedirectServer"]):
         """Serve until the authorization has succeeded or failed.
 
         All connections are read at once, in this thread: none waits for another, and Ctrl-C still ends it.
-
-        Raises:
-            TokenRefreshError: It failed, or no redirect came in time.
         """
         until = time.monotonic() + timeout_seconds
         while not self._completed:

@@ -175,11 +175,7 @@ _RESULT: Final = ("outcome", "secret_id", "version_id", "expires_at", "due_at", 
 
 
 def invoke(context: Context, trigger: Trigger, *, as_json: bool) -> int:
-    """Invoke the function on demand.
-
-    Raises:
-        CommandFailed: It failed, or nobody knows which one it is.
-    """
+    """Invoke the function on demand."""
     function = context.source.function
     if function is None:
         arn_of(context, context.secret_id)  # Or the secret is elsewhere.

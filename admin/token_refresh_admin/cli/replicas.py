@@ -46,9 +46,6 @@ def read_replicas(context: Context, secret_id: str) -> tuple[Replica, ...]:
     """Return the replicas that a secret has, or that its deployment gave it, by region.
 
     Source: the API page of `DescribeSecret`.
-
-    Raises:
-        TokenRefreshError: It can't be described, which takes `secretsmanager:DescribeSecret`.
     """
     described = context.call("DescribeSecret", secret_id)
     found = [_replica(entry, described.get("LastChangedDate")) for entry in described.get("ReplicationStatus", ())]

@@ -38,9 +38,6 @@ def refresh_request(
         client: The client credentials.
         request_format: The provider's format.
         endpoint: The token endpoint, for the `aud` of an assertion.
-
-    Raises:
-        ConfigurationError: The method needs a client secret and there is none.
     """
     fields = {"grant_type": request_format.grant_type or request_format.grant.value}
     if request_format.grant in _REDEEMED_FIELDS:
@@ -55,11 +52,7 @@ def token_request(
     *,
     endpoint: str = "",
 ) -> TokenRequest:
-    """Build a token request of any grant type from the grant's own fields.
-
-    Raises:
-        ConfigurationError: The method needs a client secret and there is none.
-    """
+    """Build a token request of any grant type from the grant's own fields."""
     authentication = authenticate(client, request_format.auth_method)
     named = {request_format.names.get(name, name): value for name, value in {**fields, **authentication.fields}.items()}
     # A profile drops a field by giving it an empty name.

@@ -28,9 +28,6 @@ def revocation_request(  # noqa: PLR0913 - a request's parts, and the two format
     """Build the request, with the client authentication of a token request (RFC 7009 section 2.1).
 
     `kind` is `refresh_token` or `access_token`, and `endpoint` the token endpoint, for the `aud` of an assertion.
-
-    Raises:
-        ConfigurationError: The method needs a client secret and there is none.
     """
     fields = {revocation.field: token.reveal(), "token_type_hint": kind}
     encoding = revocation.encoding or request_format.encoding
