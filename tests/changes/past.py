@@ -14,8 +14,6 @@ from token_refresh.errors import TokenRefreshError
 from token_refresh_admin.changes.change import ChangeFailed
 from token_refresh_admin.changes.past import TokenUse, VersionHistory, list_versions
 from token_refresh_admin.changes.restore import judge
-from token_refresh_worker.core.plan import plan
-from token_refresh_worker.core.snapshot import RunState
 from token_refresh_worker.oauth.request import TokenRequest
 from token_refresh_worker.oauth.response import EndpointResponse, FailedRequest, FailureKind
 from token_refresh_worker.stored.origin import ClaimStoreKind
@@ -81,7 +79,7 @@ class Secret(World):
         past = self.past()
         snapshot = past.snapshot(past.versions[version_id])
         try:
-            judge(past, snapshot, plan(snapshot, RunState(), self.policy), self.policy)
+            judge(past, snapshot, self.policy)
         except ChangeFailed as refused:
             return refused.what
         return ""

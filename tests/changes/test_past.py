@@ -4,13 +4,16 @@ from datetime import timedelta
 
 import pytest
 
-from changes.past import BOTH, CLIENT_REJECTED, TABLE, VERSIONS, Secret
-from run.grant import REJECTED
+from changes.past import BOTH, CLIENT_REJECTED, FIRST, TABLE, VERSIONS, Secret
+from run.grant import LOST, REJECTED
 from run.world import FIRST_CLAIM
 from testbed.builders import DAY, HOUR, NOW, attempt, claim, origin
 from testbed.fakes import SECRET_ID, tokens
+from token_refresh.advice import in_words
 from token_refresh.secret_value import SecretValue
+from token_refresh_admin.changes.change import ChangeFailed
 from token_refresh_admin.changes.past import TokenUse
+from token_refresh_admin.changes.restore import choose, judge
 from token_refresh_worker.core.attempts import MOST_REDEMPTIONS, Fate
 from token_refresh_worker.core.claims import write_claim
 from token_refresh_worker.core.versions import CLAIM, CURRENT
@@ -124,3 +127,42 @@ def test_more_refreshes_than_a_ledger_keeps(fate: TokenUse, *, rotates: bool) ->
     later = secret.save(refreshToken="later")
 
     assert (fate, TokenUse.UNUSED) == (secret.fate(), secret.fate(later))
+
+
+@BOTH
+def test_the_set_that_a_run_names_comes_back(store: ClaimStoreKind) -> None:
+    """Where the current tokens are dead, `restore` takes that set first, whatever else is older or newer.
+
+    An outcome that nobody knows keeps it from nothing: what is current is dead. Of the dead, the refusal names it.
+    """
+    secret = Secret(store)
+    secret.refresh()
+    secret.refresh(REJECTED)
+    secret.pass_time(DAY)
+    now = secret.clock.service_now
+    living = secret.save(refreshToken="b0", issued_at=now, expires_at=now + HOUR)
+    secret.refresh(LOST)
+    assert secret.refused(living), "a request may have redeemed it"
+
+    secret.save(refreshToken="refresh-0", **origin(claim_store=store, grace=timedelta(0)))
+    secret.pass_time(DAY)
+
+    past = secret.past()
+    assert living == past.living_version == choose(past, None).version_id
+    assert not secret.refused(living)
+    with pytest.raises(ChangeFailed) as refused:
+        judge(past, past.snapshots[FIRST], secret.policy)
+    assert f"--version {living}" in in_words(refused.value.fix)
+
+
+@BOTH
+def test_a_version_of_a_dead_grant_is_no_first_choice(store: ClaimStoreKind) -> None:
+    """Junk lies over a living grant, and the version that was current before is a dead one's."""
+    secret = Secret(store)
+    living = secret.labels()[CURRENT]
+    now = secret.clock.service_now
+    secret.save(refreshToken="x", issued_at=now, expires_at=now + HOUR)
+    secret.refresh(REJECTED)
+    secret.save_text("junk")
+
+    assert living == choose(secret.past(), None).version_id

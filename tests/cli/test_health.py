@@ -333,7 +333,7 @@ def test_a_set_older_than_the_ledger(
     ended = cli("status")
 
     assert 2 == ended.code
-    assert "older than all refreshes that are still known" in ended.screen
+    assert "are dead: they, or those that they lead to, were rejected, revoked or used" in ended.screen
     assert f"token-refresh restore {SECRET_ID} " in ended.screen
     assert f" --version {newest}" in ended.screen
     assert 0 == cli("restore", "--version", newest, "--yes").code

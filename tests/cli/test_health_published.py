@@ -5,6 +5,7 @@ import pytest
 from cli.scene import SECRET_ID, Cli, Tokens
 from testbed.aws.faults import Call
 from testbed.builders import DAY, HOUR
+from testbed.provider.token_endpoint import TokenEndpoint
 from testbed.secrets_manager.server import SecretsManagerServer
 from token_refresh.reader import TokenReader
 from token_refresh_worker.stored.tags import REPLICAS_TAG
@@ -207,3 +208,29 @@ def test_a_replica_that_is_gone(cli: Cli, replicated: SecretsManagerServer, stat
     assert AGAIN in ended.screen
     assert "FAILED tokens: the replica of published in eu-west-1" in cli("doctor").screen
     assert "--help" not in ended.screen
+
+
+def test_dead_tokens_over_a_living_grant(
+    cli: Cli, tokens: Tokens, store: SecretsManagerServer, endpoint: TokenEndpoint
+) -> None:
+    """`status` names the version to restore, and says nothing of the copy: no run updates it, and services are well."""
+    dead = tokens.current()
+    endpoint.grant.revoke()
+    assert 2 == cli("refresh", "--force").code
+    store.clock_offset_seconds += 600
+    living = tokens.store(expires_in=DAY)
+    assert 0 == cli("refresh").code
+    tokens.put(dead)
+    store.clock_offset_seconds += 1200
+
+    ended = cli("status")
+    forced = cli("refresh", "--force")
+
+    assert (2, 2) == (ended.code, forced.code)
+    for said in (ended.screen, forced.err):
+        assert f"token-refresh restore {SECRET_ID} --region eu-central-1 --version {living}" in said
+    assert "fails, and sends nothing: the current tokens are dead, and another set may be alive" in ended.screen
+    assert "the published copy published" not in ended.screen
+    assert 1 == ended.screen.count("token-refresh authorize")
+    assert 0 == cli("restore", "--yes").code
+    assert 0 == cli("status").code

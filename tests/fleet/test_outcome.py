@@ -7,10 +7,18 @@ from typing import Any
 import pytest
 
 from fleet.rows import HOST, WINDOW, arn, change, failed, ran, ran_into, row, seen, sent, unread
-from run.grant import DEAD_GRANT, ended
+from run.grant import DEAD_GRANT, REJECTED, ended
+from run.two_grants import TwoGrants
 from run.world import World
 from testbed.builders import DAY, HOUR, IN_TABLE, MINUTE, NOW
-from token_refresh.errors import SecretAccessDenied, SecretFull, SecretStoreUnavailable, TokenRefreshError
+from testbed.fakes import tokens
+from token_refresh.errors import (
+    InvalidSecretDocument,
+    SecretAccessDenied,
+    SecretFull,
+    SecretStoreUnavailable,
+    TokenRefreshError,
+)
 from token_refresh_worker.core.announcement import Transition
 from token_refresh_worker.fleet.core.dispatch import message_id
 from token_refresh_worker.fleet.core.outcome import (
@@ -26,6 +34,7 @@ from token_refresh_worker.fleet.core.row import LastRun, Row, State
 from token_refresh_worker.run.failures import SecretName, too_large
 from token_refresh_worker.run.keeping import tokens_kept
 from token_refresh_worker.run.outcome import Outcome
+from token_refresh_worker.stored.origin import ClaimStoreKind
 
 SECRET = SecretName(secret_id="xero", region="eu-central-1")
 
@@ -61,6 +70,36 @@ def test_a_dead_grant_stays_dead_in_its_row() -> None:
         states.append((member.seen.state, member.seen.since))
 
     assert [(State.REAUTHORIZE, NOW)] * len(DEAD_GRANT) == states
+
+
+def test_dead_tokens_over_a_living_set_ask_for_no_consent() -> None:
+    """Somebody has to restore a version: the event is that of a correction, and each run looks again within the hour.
+
+    A rejection that a forced run gets says no more about the host than any failure: it took no token.
+    """
+    world, member, found = TwoGrants(ClaimStoreKind.TABLE), row(), []
+    world.by_command()
+    living = world.refresh("b1")
+    world.put_back(world.a1)
+    world.pass_time(DAY)
+    for force in (False, True, False):
+        world.endpoint.responses = [REJECTED] * force
+        run = world.run(force=force)
+        with pytest.raises(InvalidSecretDocument) as error:
+            run.execute()
+        member = left(member, run.outcome(error=error.value))
+        assert member.seen is not None
+        found.append((member.seen.state, member.next_at - member.seen.at <= LONGEST_WAIT))
+    sent = member.sent
+    world.move_back(living)
+    world.endpoint.responses = [tokens(refresh_token="b2")]
+    mended = left(member, world.execute())
+
+    assert [(State.ERROR, True)] * 3 == found
+    assert ("InvalidSecretDocument", 1) == (sent and sent.error_type, sent and sent.failures)
+    assert [Transition.CORRECTION_REQUIRED, Transition.WORKING_AGAIN] == [
+        change.transition for change in in_order(mended.unsent)
+    ]
 
 
 @pytest.mark.parametrize(

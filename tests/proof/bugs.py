@@ -13,13 +13,16 @@ from token_refresh_admin.changes import change
 from token_refresh_admin.changes import client as client_module
 from token_refresh_admin.changes import pause as pause_module
 from token_refresh_admin.changes import recover as recover_module
+from token_refresh_admin.changes import restore as restore_module
 from token_refresh_admin.changes import revoke as revoke_module
 from token_refresh_admin.changes import store as store_module
 from token_refresh_admin.changes.move import Move as ClaimMove
+from token_refresh_admin.changes.past import TokenUse
 from token_refresh_admin.changes.publish import PublishedCopyBeforeChange, StoredGrant
 from token_refresh_admin.changes.store import NewGrant
 from token_refresh_worker.adapters.version_claims import VersionClaims
 from token_refresh_worker.core import claims as claims_module
+from token_refresh_worker.core import living as living_module
 from token_refresh_worker.core import pauses
 from token_refresh_worker.core import plan as plan_module
 from token_refresh_worker.core import schedule as schedule_module
@@ -129,6 +132,13 @@ only_the_access_token_ends: Final = puts(
 )
 
 
+nothing_living: Final = puts(SnapshotReader, "_living", lambda *_: ())
+living_in_the_ledger_alone: Final = puts(reader_module, "may_live", lambda *_: False)
+living_in_the_list_alone: Final = puts(reader_module, "unused_of", lambda *_: [])
+rejected_may_live: Final = puts(living_module, "_rejected", lambda *_: None)
+used_may_live: Final = puts(reader_module, "may_live", lambda *_: True)
+
+
 def without(name: str) -> Bug:
     """Leave out a rule of the plan."""
 
@@ -162,6 +172,23 @@ def breaks_rule(name: str) -> Callable[[Callable[..., Any]], Bug]:
         return lambda: _instead(name, partial(broken, getattr(plan_module, name)))
 
     return planted
+
+
+@breaks_rule("publish_newer_tokens")
+def published_beside_a_living_set(original: Any, snapshot: Snapshot, run: RunState, policy: Any) -> Any:
+    return original(replace(snapshot, living=None), run, policy)
+
+
+@breaks(reader_module, "is_dead")
+def rejection_dated_by_the_copy(original: Any, snapshot: Snapshot, *how: Any) -> Any:
+    return original(snapshot, *how) and (snapshot.stored_attempt is not None or snapshot.rejection is not None)
+
+
+@breaks(restore_module, "judge")
+def restored_by_its_own_judgement(original: Any, past: Any, snapshot: Snapshot, *how: Any) -> Any:
+    if past.use_of_token(snapshot)[0] is TokenUse.PERHAPS:
+        raise change.ChangeFailed("a request may have redeemed it")
+    return original(past, snapshot, *how)
 
 
 def _redeem(after_refusal: Callable[[Actions, Any, Any], Any]) -> Patches:
@@ -347,9 +374,9 @@ recovered_used: Final = puts(recover_module.UnreadResponse, "_refuse_used", lamb
 
 
 @breaks(SnapshotReader, "_resolved")
-def first_recovery_counts(original: Any, self: Any, newest: Any, current: Any) -> Any:
+def first_recovery_counts(original: Any, self: Any, ledger: Any, newest: Any, current: Any, **how: Any) -> Any:
     origin = current.document.origin and replace(current.document.origin, recovered=None)
-    return original(self, newest, replace(current, document=replace(current.document, origin=origin)))
+    return original(self, ledger, newest, replace(current, document=replace(current.document, origin=origin)), **how)
 
 
 @breaks(recover_module.UnreadResponse, "tokens")

@@ -1,5 +1,6 @@
 """What must hold, checked in every world and at every step. Each check raises `Violation`, in the protocol's words."""
 
+import functools
 import json
 import math
 import re
@@ -8,7 +9,21 @@ from typing import Any, Final
 from proof.operators import LOSE_KEY, SPOIL_STAGED
 from proof.ports import Ended, Send
 from proof.providers import OTHERS, Provider, parse
-from proof.store import FULL, PUBLISHED, TOKENS, AnyCall, Append, Item, Put, Record, Store, origin_of, refresh_token_of
+from proof.store import (
+    FULL,
+    PUBLISHED,
+    TOKENS,
+    AnyCall,
+    Append,
+    Item,
+    Move,
+    Put,
+    Record,
+    Store,
+    in_one_spelling,
+    origin_of,
+    refresh_token_of,
+)
 from proof.world import (
     CLOCKS_DIFFER,
     COMMANDS,
@@ -70,6 +85,8 @@ class Invariants:
         if before == after:
             return
         self._check_kept_is_stored(before, after, provider)
+        if isinstance(call, Move) and call.label == CURRENT and kind not in COMMANDS:
+            self._check_follows_living(after, call, provider)
         if (isinstance(call, Put) and call.secret == PUBLISHED) or getattr(call, "secret", "") == PUBLISHED:
             self._check_published(before, after)
             return
@@ -209,6 +226,53 @@ class Invariants:
         if new < old and sources[1] != self._store.labels(after, TOKENS)[CURRENT]:
             raise Violation("the published copy went back to an older token set")
 
+    def _check_follows_living(self, state: int, call: Move, provider: Provider) -> None:
+        """No run makes current, or publishes, what is known to be dead while a newer set may be alive."""
+        source = self._published_source(state) if call.secret == PUBLISHED else call.to
+        token = refresh_token_of(self._store.texts(state).get(source or "", ""))
+        if token is not None and self._living(state, provider, math.inf, token):
+            what = "published" if call.secret == PUBLISHED else "made current"
+            raise Violation(f"a token that is known to be dead was {what} although a newer set may be alive")
+
+    def living_beside(self, state: int, provider: Provider, now: int) -> bool:
+        """Whether the current token is known to be dead, and a newer set that may be alive is stored."""
+        return self._living(state, provider, now, self.current_refresh_token(state))
+
+    def _living(self, state: int, provider: Provider, now: float, token: str) -> bool:
+        stored, rejected = self._known(state)
+        if _fingerprint(token) not in stored | rejected or provider.alive(token, now):
+            return False
+        texts = self._store.texts(state)
+        tokens = [refresh_token_of(text) for text in texts.values()]
+        # Whoever authorized by command replaced what is older; a set that somebody saved may lie over any.
+        texts_of = [text for text in texts.values() if refresh_token_of(text) == token]
+        brought = token.partition(".")[2] != "0" or any(
+            origin_of(text).get("token") == _fingerprint(token) for text in texts_of
+        )
+        newer = tokens[tokens.index(token) if brought and token in tokens else 0 :]
+        return any(
+            other is not None and _fingerprint(other) not in stored | rejected and provider.alive(other, now)
+            for other in newer
+        )
+
+    def _known(self, state: int) -> tuple[frozenset[str], frozenset[str]]:
+        """Return the fingerprints of tokens that are recorded as used, and as rejected."""
+        texts, stored, rejected = self._store.texts(state), set[str](), set[str]()
+        item = self._store.table(state).item
+        claims = [(text, texts.get(_RECORD(version_id))) for version_id, text in texts.items()]
+        for text, record in (*claims, *([(item.text, item.record)] if item else [])):
+            if not text.startswith("{") or '"nonce"' not in text:
+                continue
+            claim = json.loads(text)
+            if record is not None and '"rejected"' in record:  # It may be unreadable.
+                rejected.add(claim["token"])
+            for entry in claim["earlier"]:
+                if entry[5] == "rejected":
+                    rejected.add(entry[4])
+                elif entry[5] == "stored":
+                    stored.add(entry[4])
+        return frozenset(stored), frozenset(rejected)
+
     def _published_source(self, state: int) -> str | None:
         version_id = self._store.labels(state, PUBLISHED).get(CURRENT)
         if version_id is None:
@@ -326,7 +390,8 @@ class Invariants:
             raise Violation("a run took an outcome for unknown although nothing died and no response was lost")
         if ended.outcome == "ConfigurationError" and worker.plan[0] in "sf" and not self._scenario.moves:
             raise Violation("a run with the right settings ended with ConfigurationError")
-        if ended.outcome in _DISTURBED and not world.faulted:
+        # Who is told to restore a version is looked at where runs are left alone.
+        if ended.outcome in _DISTURBED and not world.faulted and ended.restores is None:
             raise Violation(f"a run ended with {ended.outcome} although nothing was out of reach or unreadable")
 
     def _check_recovery_ended(self, world: World, worker: Worker, provider: Provider, ended: Ended) -> None:
@@ -361,5 +426,10 @@ def _number(text: str) -> int:
     return number if isinstance(number, int) else 0
 
 
+@functools.cache
+def _fingerprint(token: str) -> str:
+    return fingerprint_of(SecretValue(token))
+
+
 def _is_set(text: str) -> bool:
-    return '"refreshToken"' in text and '"nonce"' not in text
+    return '"refreshToken"' in in_one_spelling(text) and '"nonce"' not in text

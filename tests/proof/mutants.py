@@ -12,7 +12,7 @@ from typing import Final
 from unittest.mock import patch
 
 import measured
-from proof import bugs, commanded, edges, outages, report, small
+from proof import bugs, commanded, edges, outages, put_back, report, small
 from proof.explore import search
 from proof.world import Scenario
 from token_refresh_worker.core.attempts import Fate
@@ -39,15 +39,24 @@ MUTANT_SECONDS: Final = 60.0
 """A planted bug that is not found by then has survived."""
 
 _PLANTED: Final[tuple[tuple[str, bugs.Bug, Scenario], ...]] = (
-    ("row 2 left out", bugs.without("forward_stored_tokens"), small.DYING),
-    ("row 3 left out", bugs.without("refuse_other_settings"), small.OTHER_HOST),
-    ("row 4 left out", bugs.without("publish_newer_tokens"), small.PUBLISHED),
-    ("row 5 left out", bugs.without("stop_at_used_token"), small.SUCCESSOR_GONE),
-    ("row 6 left out", bugs.without("stop_at_rejected_grant"), small.REJECTED),
-    ("row 8 left out", bugs.without("wait_for_open_claim"), small.TWO),
-    ("row 9 left out", bugs.without("stop_at_unread_response"), small.UNREAD),
-    ("row 10 left out", bugs.without("hold_unresolved_token"), small.DYING),
-    ("row 12 left out", bugs.without("wait_for_daily_limit"), small.QUOTA),
+    ("row 2 left out", bugs.without("keep_living_set"), put_back.BACK),
+    ("no living set found", bugs.nothing_living, put_back.BACK),
+    ("living sets looked for in the ledger alone", bugs.living_in_the_ledger_alone, put_back.BY_HAND),
+    ("living sets looked for in the list alone", bugs.living_in_the_list_alone, put_back.BACK),
+    ("a dead token published by a forced run", bugs.published_beside_a_living_set, put_back.FORCED),
+    ("a rejection dated by the copy", bugs.rejection_dated_by_the_copy, put_back.BACK),
+    ("a rejected token taken for one that may be alive", bugs.rejected_may_live, put_back.BACK),
+    ("a used token taken for one that may be alive", bugs.used_may_live, put_back.BY_HAND),
+    ("`restore` judges a living set by itself", bugs.restored_by_its_own_judgement, put_back.DYING),
+    ("row 3 left out", bugs.without("forward_stored_tokens"), small.DYING),
+    ("row 4 left out", bugs.without("refuse_other_settings"), small.OTHER_HOST),
+    ("row 5 left out", bugs.without("publish_newer_tokens"), small.PUBLISHED),
+    ("row 6 left out", bugs.without("stop_at_used_token"), small.SUCCESSOR_GONE),
+    ("row 7 left out", bugs.without("stop_at_rejected_grant"), small.REJECTED),
+    ("row 9 left out", bugs.without("wait_for_open_claim"), small.TWO),
+    ("row 10 left out", bugs.without("stop_at_unread_response"), small.UNREAD),
+    ("row 11 left out", bugs.without("hold_unresolved_token"), small.DYING),
+    ("row 13 left out", bugs.without("wait_for_daily_limit"), small.QUOTA),
     ("an unreadable response not kept", bugs.response_dropped, small.UNREAD),
     ("a refresh token under another name taken for none", bugs.misnamed_is_none, small.UNREAD),
     ("a response kept before its run died not found", bugs.response_unseen, small.UNREAD),

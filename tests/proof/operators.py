@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from proof.ports import authorized
-from proof.providers import Provider, first_document, parse
+from proof.providers import STRANGERS, Provider, first_document, parse
 from proof.store import (
+    SPELLINGS,
     TOKENS,
     AnyCall,
     ChangeKey,
@@ -44,6 +45,11 @@ EDIT_BARE: Final = "save an edited copy without the key"
 COPY_BACK: Final = "save a copy of one of the last 3 sets"
 COPY_BACK_BARE: Final = "save such a copy without the key"
 MOVE_BACK: Final = "move AWSCURRENT back by 1 to 3 sets"
+PUT_BACK: Final = "put back any earlier document"
+PUT_BACK_BARE: Final = "put back any earlier document without the key and its time"
+PUT_BACK_SPELLED: Final = "put back any earlier document in the other spelling"
+LABEL_BACK: Final = "move AWSCURRENT to any earlier document"
+STRANGE: Final = "save a stranger's document"
 UNLABEL: Final = "take REFRESH_CLAIM off"
 MOVE_LABEL: Final = "move REFRESH_CLAIM to another version"
 STAGE: Final = "stage a foreign AWSPENDING"
@@ -133,6 +139,18 @@ class Scene:
             return []
         return versions[: versions.index(self.current)][: -_SETS_BACK - 1 : -1]
 
+    def other_sets(self) -> list[str]:
+        """Return the first, second and last stored set of each grant, the current tokens aside."""
+        by_family: dict[str, dict[str, str]] = {}
+        for version_id, text in self.versions.items():
+            token = refresh_token_of(text)
+            if token and parse(token)[0] < len(self.provider.families):
+                by_family.setdefault(token.partition(".")[0], {})[token] = version_id
+        sets = [list(versions.values()) for versions in by_family.values()]
+        chosen = dict.fromkeys(v for versions in sets for v in (*versions[:2], versions[-1]))
+        current = refresh_token_of(self.versions[self.current])
+        return [v for v in chosen if refresh_token_of(self.versions[v]) != current]
+
     def saved(self, document: dict[str, object]) -> Put:
         """Return the call that stores a document as the current version."""
         return Put(TOKENS, self.new_version, json.dumps(document), "")
@@ -142,6 +160,15 @@ class Scene:
         document = {**json.loads(self.versions[version_id]), "note": f"edited {self.new_version[:10]}"}
         if bare:
             document.pop("tokenRefresh", None)
+        return self.saved(document)
+
+    def put_back(self, version_id: str, name: str) -> Put:
+        """Return the call that saves an earlier document again."""
+        document = json.loads(self.versions[version_id])
+        if name == PUT_BACK_BARE:
+            document = {key: document[key] for key in ("accessToken", "refreshToken", "expiresAt")}
+        if name == PUT_BACK_SPELLED:
+            document = {SPELLINGS.get(key, key): value for key, value in document.items()}
         return self.saved(document)
 
 
@@ -176,6 +203,20 @@ def _copy_back(scene: Scene, name: str) -> Iterator[Action]:
 def _move_back(scene: Scene, name: str) -> Iterator[Action]:
     for back, version_id in enumerate(scene.older_sets(), 1):
         yield Action(f"{name}: {back} back", Move(TOKENS, CURRENT, version_id, scene.current), scene.provider)
+
+
+def _put_back(scene: Scene, name: str) -> Iterator[Action]:
+    for version_id in scene.other_sets():
+        token = refresh_token_of(scene.versions[version_id])
+        call = (
+            Move(TOKENS, CURRENT, version_id, scene.current) if name == LABEL_BACK else scene.put_back(version_id, name)
+        )
+        yield Action(f"{name}: {token}", call, scene.provider)
+
+
+def _strange(scene: Scene, name: str) -> Iterator[Action]:
+    document = first_document("a8.0", STRANGERS, max(scene.now, EPOCH_SECONDS) + LIFETIME_SECONDS)
+    yield Action(name, scene.saved(document), scene.provider)
 
 
 def _unlabel(scene: Scene, name: str) -> Iterator[Action]:
@@ -274,6 +315,11 @@ _ACTIONS: Final[dict[str, Callable[[Scene, str], Iterator[Action]]]] = {
     COPY_BACK: _copy_back,
     COPY_BACK_BARE: _copy_back,
     MOVE_BACK: _move_back,
+    PUT_BACK: _put_back,
+    PUT_BACK_BARE: _put_back,
+    PUT_BACK_SPELLED: _put_back,
+    LABEL_BACK: _put_back,
+    STRANGE: _strange,
     UNLABEL: _unlabel,
     MOVE_LABEL: _move_label,
     STAGE: _stage,

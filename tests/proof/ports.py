@@ -13,7 +13,7 @@ from types import ModuleType
 from typing import Any, Final, NamedTuple
 from unittest.mock import patch
 
-from proof.providers import first_response
+from proof.providers import first_document, first_response
 from proof.starts import FIRST_VERSION
 from proof.store import (
     FRESH_NONCE,
@@ -33,7 +33,20 @@ from proof.store import (
     Record,
     StoreCall,
 )
-from proof.world import COMMANDS, HOST, MOVES, PAUSE_SECONDS, PAUSES, RUN_SECONDS, Scenario, Violation, name_of
+from proof.world import (
+    BY_HAND,
+    COMMANDS,
+    EPOCH_SECONDS,
+    HOST,
+    LIFETIME_SECONDS,
+    MOVES,
+    PAUSE_SECONDS,
+    PAUSES,
+    RUN_SECONDS,
+    Scenario,
+    Violation,
+    name_of,
+)
 from token_refresh.advice import Command
 from token_refresh.errors import SecretFull, SecretStoreUnavailable, TokenRefreshError
 from token_refresh.secret_value import SecretValue
@@ -285,18 +298,21 @@ class PauseRun:
 class CommandRun:
     """A command that stores something, as a run of the search: what it does below its screen."""
 
-    def __init__(self, scenario: Scenario, ports: Ports, kind: str) -> None:
-        self._ports, self._kind = ports, kind
+    def __init__(
+        self, scenario: Scenario, ports: Ports, kind: str, version_id: str | None = None, settings: str = "s"
+    ) -> None:
+        self._ports, self._kind, self._version_id = ports, kind, version_id
+        which = f"{kind}-{version_id}-{ports.now}" if version_id else kind  # Two printed commands are not the same.
         made, grace = itertools.count(), Grace(duration=timedelta(seconds=scenario.grace_seconds))
         self.parts = replace(
-            _parts(scenario, ports, "s"),
+            _parts(scenario, ports, settings),
             provider=replace(PUBLIC_CLIENT, token_endpoint=f"https://{HOST}/token", grace=grace),
-            nonce=lambda: FRESH_NONCE if kind == "v" else f"{kind}-{next(made)}",
+            nonce=lambda: FRESH_NONCE if kind == "v" else f"{which}-{next(made)}",
         )
         self._run = Run(parts=self.parts, limit=timedelta(seconds=scenario.run_seconds), trigger=Trigger(name="cli"))
 
     def execute(self) -> None:
-        act = {"a": self._authorize, "c": self._client, "x": self._restore, "v": self._revoke}
+        act = {"a": self._authorize, BY_HAND: self._by_hand, "c": self._client, "x": self._restore, "v": self._revoke}
         act.get(self._kind, self._recover)()
 
     def _authorize(self) -> None:
@@ -307,6 +323,12 @@ class CommandRun:
         tokens: Any = self._ports.ask(Authorize())
         stored = NewGrant(tokens=tokens, sent_at=sent_at).store(self.parts, known, dict)
         stored.copy.replace(stored.document, stored.version_id)
+
+    def _by_hand(self) -> None:
+        tokens: Any = self._ports.ask(Authorize())
+        token, expires_at = tokens.refresh_token.reveal(), max(self._ports.now, EPOCH_SECONDS) + LIFETIME_SECONDS
+        text = json.dumps(first_document(tokens.access_token.reveal(), token, expires_at))
+        self.parts.store.put("by-hand".ljust(36, "0"), SecretValue(text), label=versions.CURRENT)
 
     def _client(self) -> None:
         shown = self.parts.store.read(label=versions.CURRENT)
@@ -322,7 +344,7 @@ class CommandRun:
             listed=list_versions(entries, known, needs_refresh_token=True),  # type: ignore[arg-type]  # it only reads
         )
         check_claims(past)
-        stored = prepare(past, choose(past, None), lambda _: self.parts.policy).store(self.parts)
+        stored = prepare(past, choose(past, self._version_id), lambda _: self.parts.policy).store(self.parts)
         stored.copy.replace(stored.document, stored.version_id)
 
     def _recover(self) -> None:
@@ -396,7 +418,7 @@ def build_run(scenario: Scenario, ports: Ports, kind: str) -> Run | MoveRun | Pa
     """Put the real run together, on these ports."""
     if kind in PAUSES:
         return PauseRun(scenario, ports, kind)
-    if kind in COMMANDS:
+    if kind in (*COMMANDS, BY_HAND):
         return CommandRun(scenario, ports, kind)
     if kind in MOVES:
         return MoveRun(scenario, ports, kind)

@@ -3,10 +3,10 @@
 from typing import Final
 
 from proof.invariants import Invariants
-from proof.ports import Authorize, Call, Ended, Poll, Ports, Revoke, Send, build_run, settle
-from proof.providers import Provider
-from proof.store import TOKENS, List, ListIds, Move, Open, Read, ReadTable, Store, origin_of
-from proof.world import DAY_SECONDS, HOUR_SECONDS, Scenario, Violation, name_of
+from proof.ports import Authorize, Call, CommandRun, Ended, Poll, Ports, Revoke, Send, build_run, settle
+from proof.providers import Provider, first_response
+from proof.store import TOKENS, List, ListIds, Open, Read, ReadTable, Store, origin_of
+from proof.world import BY_HAND, DAY_SECONDS, HOUR_SECONDS, Scenario, Violation, name_of
 from token_refresh.errors import TokenRefreshError, without_traceback
 from token_refresh_worker.core.versions import CURRENT
 
@@ -67,8 +67,8 @@ class Progress:
             state, provider = ports.state, ports.provider
             if ports.ended.restores is not None:
                 # A person does what the error says: nothing else brings these tokens back.
-                moved = Move(TOKENS, CURRENT, ports.ended.restores, self._store.labels(state, TOKENS)[CURRENT])
-                state, _ = self._store.call(state, moved, now)
+                state = self._restored(state, provider, now, ports.ended.restores)
+                alive = self._invariants.reachable(state, provider, now + LEAST_GRACE_SECONDS)
             now = self._next(state, now, ports.ended, rejections=outcomes.count("ReauthorizationRequired"))
 
     def _run(self, state: int, provider: Provider, now: int) -> "Undisturbed":
@@ -84,6 +84,14 @@ class Progress:
         if self._scenario.published and ports.ended.outcome in {"fresh", "refreshed", "recovered"}:
             self._invariants.check_published(ports.state, now)
         return ports
+
+    def _restored(self, state: int, provider: Provider, now: int, version_id: str) -> int:
+        ports = Undisturbed(self._store, self._invariants, state, provider, now, "x")
+        command = CommandRun(self._scenario, ports, "x", version_id=version_id, settings=self._kind(state))
+        ended = settle(command)
+        if ended.outcome != "done":
+            raise Violation(f"left alone: the printed `restore` ends with {ended.outcome}")
+        return ports.state
 
     def _kind(self, state: int) -> str:
         """Say who goes on: the runs of the deployment that the document names, or somebody who completes a move."""
@@ -112,6 +120,8 @@ class Progress:
             return STOPPED
         if ports.ended.outcome != "ReauthorizationRequired":
             return None
+        if self._invariants.living_beside(ports.state, ports.provider, now):
+            raise Violation("left alone: a consent is asked for although a set that may be alive is stored")
         if alive and outcomes.count("ReauthorizationRequired") > 3:
             raise Violation(f"left alone: a grant that is alive is given up (runs end: {', '.join(outcomes)})")
         if alive and self._invariants.reachable(ports.state, ports.provider, now):
@@ -152,8 +162,11 @@ class Progress:
 class Undisturbed(Ports):
     """Carries every call out at once."""
 
-    def __init__(self, store: Store, invariants: Invariants, state: int, provider: Provider, now: int) -> None:
+    def __init__(  # noqa: PLR0917 - all that a run finds, and which it is
+        self, store: Store, invariants: Invariants, state: int, provider: Provider, now: int, kind: str = "s"
+    ) -> None:
         super().__init__(now)
+        self._kind = kind
         self._store = store
         self._invariants = invariants
         self.state = state
@@ -173,13 +186,16 @@ class Undisturbed(Ports):
                 return response
             case Poll():
                 return False
-            case Authorize() | Revoke():
+            case Authorize():
+                self.provider, refresh_token = self.provider.authorize()
+                return first_response(refresh_token)
+            case Revoke():
                 raise AssertionError(call)  # Runs alone go on.
             case _:
                 before = self.state
                 self.state, reply = self._store.call(before, call, self.now)
-                if not isinstance(call, Read | List | ListIds | ReadTable | Open):
-                    self._invariants.check_write(before, self.state, call, reply, self.provider)
+                if not isinstance(call, Read | List | ListIds | ReadTable | Open) and self._kind != BY_HAND:
+                    self._invariants.check_write(before, self.state, call, reply, self.provider, self._kind)
                 if isinstance(reply, TokenRefreshError):
                     raise without_traceback(reply)
                 return reply

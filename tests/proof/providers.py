@@ -58,6 +58,8 @@ BUSY: Final = (
 
 OTHERS: Final = "r9.0"
 """What looks like a refresh token, and no provider has issued."""
+STRANGERS: Final = "r8.0"
+"""A refresh token of somebody else's client."""
 
 
 def misnamed(response: TokenResponse) -> EndpointResponse:
@@ -101,7 +103,7 @@ class Provider(NamedTuple):
     def redeem(self, refresh_token: str, now: int) -> tuple["Provider", EndpointResponse, bool]:
         """Respond to a refresh request; the last value says whether it was a reuse that revoked the family."""
         number, index = parse(refresh_token)
-        if refresh_token == OTHERS or self.families[number].revoked:
+        if number >= len(self.families) or self.families[number].revoked:
             return self, REJECTED, False
         family = self.families[number]
         spent_at = family.redeemed_at[index]
@@ -131,7 +133,7 @@ class Provider(NamedTuple):
         number, _ = parse(refresh_token)
         return self._with(number, self.families[number]._replace(revoked=True, replaced=True))
 
-    def alive(self, refresh_token: str, now: int) -> bool:
+    def alive(self, refresh_token: str, now: float) -> bool:
         """Whether a refresh token would be redeemed."""
         number, index = parse(refresh_token)
         if number >= len(self.families) or self.families[number].revoked:
@@ -150,12 +152,12 @@ class Provider(NamedTuple):
 
     def ended_by_operator(self, family: int) -> bool:
         """Whether a person ended the family, by authorizing again."""
-        return self.families[family].replaced
+        return family >= len(self.families) or self.families[family].replaced
 
     def used(self, refresh_token: str) -> bool:
         """Whether a refresh token was redeemed."""
         number, index = parse(refresh_token)
-        return refresh_token != OTHERS and self.families[number].redeemed_at[index] is not None
+        return number < len(self.families) and self.families[number].redeemed_at[index] is not None
 
     def lives_until(self, refresh_token: str) -> int | None:
         """Return when the access token ends that came with a refresh token; None for a first one."""

@@ -36,9 +36,21 @@ from proof.store import (
     Record,
     Remove,
     Store,
+    in_one_spelling,
 )
 from proof.workers import REFUSED, Workers
-from proof.world import EPOCH_SECONDS, LATE_SECONDS, MOVES, RUN_SECONDS, Interned, Scenario, Violation, Worker, World
+from proof.world import (
+    BY_HAND,
+    EPOCH_SECONDS,
+    LATE_SECONDS,
+    MOVES,
+    RUN_SECONDS,
+    Interned,
+    Scenario,
+    Violation,
+    Worker,
+    World,
+)
 from token_refresh.errors import SecretStoreUnavailable
 from token_refresh_worker.core.versions import CLAIM, OUTCOME
 from token_refresh_worker.oauth import response as response_module
@@ -90,12 +102,16 @@ class Rules:
         scenario, now = self.scenario, EPOCH_SECONDS
         ends_at = EPOCH_SECONDS + scenario.due_seconds if scenario.returns_same else None
         provider = Provider(scenario.provider, lifetime_seconds=scenario.lifetime_seconds, ends_at=ends_at)
-        for _ in range(self.scenario.before):
-            ports = Undisturbed(self.store, self.invariants, state, provider, now)
-            ended = settle(build_run(self.scenario, ports, "s"))
-            if ended.outcome != "refreshed":
+        for plan, outcome in _history(scenario):
+            if outcome == "ReauthorizationRequired":
+                provider = provider.revoke(self.invariants.current_refresh_token(state))
+            ports = Undisturbed(self.store, self.invariants, state, provider, now, plan)
+            ended = settle(build_run(self.scenario, ports, plan))
+            if ended.outcome != outcome:
                 raise Violation(f"before the search, a run ends with {ended.outcome}")
             state, provider = ports.state, ports.provider
+            if plan == "s" and outcome != "refreshed":
+                continue
             now = self.invariants.expires_at(state) - self.scenario.window_seconds
             self._note_item(state)
         now = max(now, self.invariants.expires_at(state) - self.scenario.due_seconds)
@@ -212,7 +228,7 @@ class Rules:
 
     def _holding(self, worker: Worker, call: Write, reply: object, state: int) -> Worker:
         """Return the worker after a write: does it still hold tokens that are stored nowhere?"""
-        holds = isinstance(call, Put) and ('"refreshToken"' in call.text or RESPONSE_KEY in call.text)
+        holds = isinstance(call, Put) and ('"refreshToken"' in in_one_spelling(call.text) or RESPONSE_KEY in call.text)
         if holds and reply is True:
             return worker._replace(unstored=-1)
         if not isinstance(call, Keep):
@@ -464,6 +480,17 @@ class Rules:
                 node = self.workers.delayed(worker.node, after.now)
                 after = self._with(after, place, worker._replace(node=node))
         return after
+
+
+def _history(scenario: Scenario) -> Iterator[tuple[str, str]]:
+    """Say which runs came before the search, and how each ended."""
+    for _ in range(scenario.before):
+        yield "s", "refreshed"
+    if scenario.second:
+        yield "s", "ReauthorizationRequired"
+        yield ("a" if scenario.second == "by command" else BY_HAND), "done"
+    for _ in range(scenario.before_second):
+        yield "s", "refreshed"
 
 
 def _as_read(responses: tuple[HttpResponse, ...]) -> list[FailedRequest]:

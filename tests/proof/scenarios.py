@@ -23,6 +23,7 @@ from proof.operators import (
     UNLABEL,
 )
 from proof.outages import OUTAGES
+from proof.put_back import BACK, BY_HAND, PUT_BACK_SEARCHES, REFUSED
 from proof.small import (
     DYING,
     FILLED,
@@ -59,8 +60,9 @@ PROVIDERS: Final = ("single-use", "grace", "static")
 def full() -> list[Scenario]:
     """Return the full search."""
     # At a static provider, tokens that are lost cost nothing.
-    outages = [s for s in _for("table", (*OUTAGES, KEPT_LOCKED)) if s.provider != "static"]
-    return [*_everywhere((*_ALL, *COMMANDED, *EDGES)), *_for("versions", VERSIONS), *_for("table", TABLE), *outages]
+    outages = [s for s in _for("table", (*OUTAGES, KEPT_LOCKED, REFUSED)) if s.provider != "static"]
+    everywhere = (*_ALL, *COMMANDED, *EDGES, *PUT_BACK_SEARCHES)
+    return [*_everywhere(everywhere), *_for("versions", VERSIONS), *_for("table", TABLE), *outages]
 
 
 def quick() -> list[Scenario]:
@@ -178,6 +180,8 @@ _QUICK: Final = (
     DOUBTED,
     SAME_TOKENS,
     UNUSED,
+    replace(BACK, jumps=(), budget=Budget(operator=1)),
+    replace(BY_HAND, jumps=(), budget=Budget(operator=1)),
     scenario("operator", "s", "s", operator=(REAUTHORIZE, MOVE_BACK, STAGE), before=1),
     scenario("stale reads", "s", "s", stale=2, stale_depth=8, before=1),
     scenario("unreadable", "s", "s", operator=(SPOIL_RECORD, SPOIL_STAGED), before=1),

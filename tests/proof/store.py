@@ -13,11 +13,13 @@ from testbed.aws.errors import ServiceError
 from testbed.secrets_manager.model import SecretsModel, Snapshot
 from token_refresh.errors import SecretAccessDenied, SecretNotFound, SecretStoreError, SecretStoreUnavailable
 from token_refresh.secret_value import SecretValue
+from token_refresh.stored.spelling import CAMEL, SNAKE
 from token_refresh_worker.core.locked import VersionEntry
 from token_refresh_worker.core.versions import CLAIM, unheld_claim_id
 from token_refresh_worker.run.ports import SecretVersion
 
 TOKENS: Final = "tokens"
+SPELLINGS: Final = dict(zip(CAMEL.keys, SNAKE.keys, strict=True))
 PUBLISHED: Final = "published"
 FRESH_NONCE: Final = "fresh"
 """Stands for a nonce that was drawn at random: no two claims with it are equal."""
@@ -263,7 +265,8 @@ class Store:
         return self._texts_of(state, PUBLISHED)
 
     def _texts_of(self, state: int, name: str) -> dict[str, str]:
-        return {v.version_id: str(v.value) for s in self.states[state].secrets if s.name == name for v in s.versions}
+        versions = (v for s in self.states[state].secrets if s.name == name for v in s.versions)
+        return {v.version_id: in_one_spelling(str(v.value)) for v in versions}
 
     def labels(self, state: int, name: str) -> dict[str, str]:
         """Return the version ID that each label is on."""
@@ -444,6 +447,14 @@ class Store:
                 raise
             return False
         return True
+
+
+@functools.cache
+def in_one_spelling(text: str) -> str:
+    """Return a token document in the spelling that the invariants read."""
+    for key, other in SPELLINGS.items():
+        text = text.replace(f'"{other}":', f'"{key}":')
+    return text
 
 
 @functools.cache

@@ -53,6 +53,9 @@ COMMANDS: Final = "acxvow"
 """Letters of a plan that are no runs: `authorize`, `client`, `restore` or `revoke`, each at most once in a search; and
 `recover`, with right (o) and with wrong pointers (w)."""
 
+BY_HAND: Final = "h"
+"""The letter of what is no run: before the search, a person stores a second grant by hand."""
+
 MOVES: Final = "mb"
 """Letters of a plan that are no runs: the claims are moved to the second deployment's store, or back."""
 
@@ -189,6 +192,10 @@ class Scenario:
     """The daily limit of claims, where it is not the worker's own."""
     most_redemptions: int | None = None
     """How many redemptions a ledger keeps, where it is not the worker's own number."""
+    second: str = ""
+    """How a second grant was stored after the first one was revoked, and a run saw that: `by hand` or `by command`."""
+    before_second: int = 0
+    """Refreshes of the second grant before the search begins."""
     other: Deployment | None = None
     """The second deployment."""
 
@@ -256,6 +263,8 @@ class Scenario:
         said = [
             "runs " + " ".join(self.plans),
             *([f"{self.before} refresh{'es' * (self.before > 1)} before"] if self.before else []),
+            *([f"a second grant, stored {self.second}"] if self.second else []),
+            *([f"refreshed {self.before_second} times"] if self.before_second else []),
             *(f"{count} {name if count == 1 else plural}" for (name, plural), count in counts if count),
             *([f"up to {self.stale_depth} writes old"] if self.stale_depth else []),
             *([f"up to {self.stale_seconds} s old"] if self.stale_seconds != STALE_SECONDS else []),

@@ -20,9 +20,14 @@ from testbed.builders import (
     snapshot,
     token_set,
 )
-from token_refresh.errors import ReauthorizationRequired, SecretStoreUnavailable
+from token_refresh.errors import (
+    InvalidSecretDocument,
+    ReauthorizationRequired,
+    SecretStoreUnavailable,
+)
 from token_refresh_worker.core.attempts import MOST_REDEMPTIONS, Fate
 from token_refresh_worker.core.plan import plan
+from token_refresh_worker.core.schedule import SETTLED
 from token_refresh_worker.core.steps import Reason, Redeem, TokenUsed, Wait
 from token_refresh_worker.core.versions import CURRENT
 from token_refresh_worker.stored.origin import ClaimStoreKind
@@ -75,7 +80,9 @@ def test_a_token_that_the_ledger_has_forgotten_is_not_sent() -> None:
     newest = world.labels()[CURRENT]
     world.store.move_label(CURRENT, to=old, remove_from=newest)
 
-    with pytest.raises(ReauthorizationRequired, match=f"`token-refresh restore tokens .* --version {newest}`"):
+    world.pass_time(SETTLED)
+
+    with pytest.raises(InvalidSecretDocument, match=f"`token-refresh restore tokens .* --version {newest}`"):
         world.execute(force=True)
     assert (58, True) == (grant.refreshes, grant.alive)
 
@@ -83,3 +90,21 @@ def test_a_token_that_the_ledger_has_forgotten_is_not_sent() -> None:
     world.pass_time(4 * DAY)
     assert "refreshed" == world.outcome()
     assert (59, True) == (grant.refreshes, grant.alive)
+
+
+def test_a_forgotten_token_beside_no_living_set_needs_a_consent() -> None:
+    """Where the newest tokens were rejected, too, the error says where to look."""
+    world, grant = single_use(ClaimStoreKind.TABLE, 4 * DAY)
+    old = world.labels()[CURRENT]
+    for _ in range(58):
+        world.pass_time(4 * DAY)
+        assert "refreshed" == world.outcome()
+    grant.alive = False
+    world.pass_time(4 * DAY)
+    with pytest.raises(ReauthorizationRequired):
+        world.execute()
+    world.store.move_label(CURRENT, to=old, remove_from=world.labels()[CURRENT])
+    world.pass_time(SETTLED)
+
+    with pytest.raises(ReauthorizationRequired, match="Look for newer ones: `token-refresh history"):
+        world.execute()

@@ -200,6 +200,13 @@ class VersionHistory:
         except InvalidSecretDocument:
             return {}
 
+    @cached_property
+    def living_version(self) -> str | None:
+        """The version that a run names in place of the current one, because that is dead."""
+        current = next((listed.version_id for listed in self.listed if CURRENT in listed.labels), "")
+        snapshot = self.snapshots.get(current)
+        return snapshot.living.version_id if snapshot and snapshot.living else None
+
     @property
     def kept_tokens_since(self) -> datetime | None:
         """When the claim was appended under which the claim table keeps received tokens; None if it keeps none."""
@@ -218,8 +225,9 @@ class VersionHistory:
             return TokenUse.REDEEMED, next(a.claimed_at for a in on_token if a.fate is Fate.STORED)
         if snapshot.kept_tokens is not None and snapshot.kept_tokens.claim.fingerprint == snapshot.fingerprint:
             return TokenUse.REDEEMED, snapshot.kept_tokens.claim.claimed_at
-        if on_token and on_token[-1].fate is Fate.REJECTED:
-            return TokenUse.REJECTED, on_token[-1].claimed_at
+        rejected = [a.claimed_at for a in on_token if a.fate is Fate.REJECTED]
+        if snapshot.is_dead and rejected:
+            return TokenUse.REJECTED, rejected[-1]
         if snapshot.unresolved:
             return TokenUse.PERHAPS, snapshot.unresolved[0].claimed_at
         if self._forgets(snapshot):

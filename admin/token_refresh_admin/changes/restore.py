@@ -16,7 +16,7 @@ from token_refresh_worker.core.attempts import fingerprint_of
 from token_refresh_worker.core.plan import plan
 from token_refresh_worker.core.schedule import Policy, may_be_sent_again
 from token_refresh_worker.core.snapshot import RunState, Snapshot
-from token_refresh_worker.core.steps import Promote, RestageOnEdited, SettingsMismatch, Step
+from token_refresh_worker.core.steps import Promote, RestageOnEdited, SettingsMismatch
 from token_refresh_worker.core.versions import CURRENT, PREVIOUS
 from token_refresh_worker.run.failures import is_of_another_secret, mismatch, span, utc, version_locked
 from token_refresh_worker.run.ports import RunDependencies, SecretVersion
@@ -51,9 +51,10 @@ def check_claims(past: VersionHistory) -> None:
     """Refuse to judge by the wrong claims: they say which refresh tokens were redeemed.
 
     Raises:
-        ConfigurationError: The newest token set names another claim store than the settings, and may be right.
+        ConfigurationError: The set of the newest claim names another claim store than the settings, and may be right.
     """
-    newest = next((version.origin for version in past.listed if version.origin), None)
+    origins = (version.origin for version in past.listed if version.origin)
+    newest = max(origins, key=lambda origin: origin.number, default=None)  # Two sets may be of the same second.
     ours = past.parts.policy.claim_store
     if newest is None or newest.claim_store == ours:
         return
@@ -85,10 +86,12 @@ def choose(past: VersionHistory, wanted: str | None) -> ListedVersion:
     return candidates[0]
 
 
-def _rank(past: VersionHistory, version: ListedVersion) -> tuple[bool, bool]:
-    """Put last what neither a run nor a command stored, and first what was current before."""
-    snapshot = past.snapshots.get(version.version_id)
-    return snapshot is not None and snapshot.is_foreign, PREVIOUS not in version.labels
+def _rank(past: VersionHistory, version: ListedVersion) -> tuple[bool, bool, bool, bool]:
+    """Put first what a run would name; last what is dead or foreign; and of equals, what was current before."""
+    version_id, snapshot = version.version_id, past.snapshots.get(version.version_id)
+    is_foreign = snapshot is not None and snapshot.is_foreign
+    is_dead = snapshot is None or snapshot.is_dead
+    return version_id != past.living_version, is_dead, is_foreign, PREVIOUS not in version.labels
 
 
 def prepare(
@@ -112,7 +115,7 @@ def prepare(
     step = plan(snapshot, RunState(), policy)
     if isinstance(step, SettingsMismatch):
         raise mismatch(secret, step)
-    note = judge(past, snapshot, step, policy)
+    note = judge(past, snapshot, policy)
     return OlderSet(
         value=value,
         document=snapshot.current.document,
@@ -155,7 +158,7 @@ def _marked(
     return write_object({**document.fields, ORIGIN_KEY: replace(origin, token=token).as_fields()})
 
 
-def judge(past: VersionHistory, snapshot: Snapshot, step: Step, policy: Policy) -> str:
+def judge(past: VersionHistory, snapshot: Snapshot, policy: Policy) -> str:
     """Judge a token set by what a run would read and do if it were current; return what a person should know.
 
     Raises:
@@ -163,12 +166,11 @@ def judge(past: VersionHistory, snapshot: Snapshot, step: Step, policy: Policy) 
     """
     use, at = past.use_of_token(snapshot)
     token = "refresh token" if snapshot.current.document.refresh_token else "access token"
-    refused = partial(ChangeFailed, fix=("Get a new token set: ", past.parts.secret.authorize))
+    refused = partial(ChangeFailed, fix=_instead(past))
     if at is None:
         return f"no recorded run redeemed its {token}; if something else did, authorize again instead"
-    if isinstance(step, Promote | RestageOnEdited):
-        after = past.snapshot(past.versions[step.successor.version_id])
-        if past.use_of_token(after)[0] is TokenUse.REJECTED:
+    if snapshot.successor is not None:
+        if snapshot.is_dead:
             raise refused(f"the provider rejected the {token} that replaced that set's")
         return (
             f"its {token} was redeemed at {utc(at)} and will not be used again: the next run brings the tokens that "
@@ -178,6 +180,8 @@ def judge(past: VersionHistory, snapshot: Snapshot, step: Step, policy: Policy) 
         raise refused(f"the provider rejected that set's {token} at {utc(at)}")
     if use is TokenUse.REDEEMED:
         raise refused(f"that set's {token} was redeemed at {utc(at)}, and the tokens that it brought are gone")
+    if snapshot.current.version_id == past.living_version:
+        return "what is current is dead, and this is the newest set that may be alive"
     grace = snapshot.counted_grace(policy)
     perhaps = f"{token} may have been redeemed (no response is recorded) at {utc(at)}"
     if may_be_sent_again(at, snapshot.now, grace):
@@ -186,3 +190,11 @@ def judge(past: VersionHistory, snapshot: Snapshot, step: Step, policy: Policy) 
         f"that set's {perhaps}, and the provider's grace period ({span(grace)}) is over: sent again, it would be "
         "rejected or cost the grant"
     )
+
+
+def _instead(past: VersionHistory) -> Advice:
+    secret = past.parts.secret
+    if past.living_version is None:
+        return "Get a new token set: ", secret.authorize
+    restore = secret.command("restore", "--version", past.living_version)
+    return "Restore the newest set that may be alive: ", restore, ". Or get a new one: ", secret.authorize

@@ -29,6 +29,7 @@ _REFRESHES: Final = (steps.Redeem, steps.StoreKeptTokens, steps.Promote, steps.R
 
 _EXPLAINED: Final = (
     steps.AwaitOutcome,
+    steps.LivingSetReplaced,
     steps.StopAtUnread,
     steps.StoreKeptTokens,
     steps.Promote,
@@ -72,6 +73,7 @@ def health_of(findings: list[Finding]) -> Health:
 
 _NEXT: Final = {
     steps.Fresh: "sends nothing: no refresh is due",
+    steps.LivingSetReplaced: "fails, and sends nothing: the current tokens are dead, and another set may be alive",
     steps.TokenUsed: "sends nothing: the refresh token was used",
     steps.NextTokensUndecryptable: "sends nothing: KMS refuses the key of the tokens that follow",
     steps.StopAtUnread: "sends nothing: a response that can't be read is kept",
@@ -116,11 +118,11 @@ def _step(state: SecretState) -> Iterator[Finding]:
     match state.step:
         case steps.SettingsMismatch() as step:
             yield failed(mismatch(state.context.secret, step, state.snapshot.newest))
-        case steps.Rejected() | steps.TokenUsed() as step:
+        case steps.Rejected() | steps.TokenUsed() | steps.LivingSetReplaced() as step:
             yield failed(dead_grant(state.context.secret, step))
         case steps.Redeem() if rejection is not None:
-            again = steps.Rejected(rejection.claimed_at, state.snapshot.now)
-            yield failed(dead_grant(state.context.secret, again))
+            living, again = state.snapshot.living, steps.Rejected(rejection.claimed_at, state.snapshot.now)
+            yield failed(dead_grant(state.context.secret, steps.LivingSetReplaced(living) if living else again))
         case steps.NextTokensUndecryptable(version_id):
             yield failed(tokens_locked(state.context.run(state.settings).parts, version_id))
         case steps.StopAtUnread(since):

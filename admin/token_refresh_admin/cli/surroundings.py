@@ -58,12 +58,17 @@ def _replicas(state: SecretState) -> Iterator[Finding]:
 
 
 def _copy(state: SecretState, name: str) -> Iterator[Finding]:
-    now, copy, fails = state.snapshot.now, state.snapshot.published, isinstance(state.step, SettingsMismatch)
+    now, copy = state.snapshot.now, state.snapshot.published
     if copy is not None and copy.is_overwritten:
         read = _unusable(copy, now) or "services read an access token that no run stored"
         yield Finding.broken(f"{name} was overwritten at {utc(copy.stored_at)}; {read}", *_publish(state))
-    elif not fails and state.published_is_older:  # A run with other settings fails first.
+    elif state.published_is_older and not _publishes_nothing(state):  # Why it does not is a finding of its own.
         yield _older_copy(state, name, copy)
+
+
+def _publishes_nothing(state: SecretState) -> bool:
+    """Whether a run fails first: its settings don't fit, or somebody put dead tokens back over living ones."""
+    return isinstance(state.step, SettingsMismatch) or state.snapshot.living is not None
 
 
 def _unusable(copy: PublishedCopy | None, now: datetime) -> str | None:
@@ -94,7 +99,7 @@ def _older_copy(state: SecretState, name: str, copy: PublishedCopy | None) -> Fi
 def _publish(state: SecretState) -> Advice:
     """Say how the current access token is published, and from when on."""
     document, copy = state.document, state.snapshot.published
-    if isinstance(state.step, SettingsMismatch) or document.access_token is None or document.expires_at is None:
+    if _publishes_nothing(state) or document.access_token is None or document.expires_at is None:
         return ("a run publishes again as soon as it can refresh the tokens",)
     # A run leaves a young copy of ours: what it read may be older than that.
     if copy and publish_newer_tokens(state.snapshot, RunState(publishes=True), state.policy) is None:

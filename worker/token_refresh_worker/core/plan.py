@@ -2,10 +2,10 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
-from token_refresh_worker.core.attempts import LONG_AGO, NO_TOKEN, Attempt, Fate, missing_attempts
+from token_refresh_worker.core.attempts import LONG_AGO, Attempt, Fate, missing_attempts
 from token_refresh_worker.core.claims import Claim, KeptTokens
 from token_refresh_worker.core.pauses import pause_of, repeat_allowed_until
 from token_refresh_worker.core.schedule import (
@@ -25,6 +25,7 @@ from token_refresh_worker.core.steps import (
     AwaitOutcome,
     Fresh,
     KeptTokensLocked,
+    LivingSetReplaced,
     NextTokensUndecryptable,
     Promote,
     Publish,
@@ -65,6 +66,32 @@ def store_kept_tokens(snapshot: Snapshot, run: RunState, _policy: Policy) -> Ste
     return StoreKeptTokens(kept, needed=needed) if needed or kept.version_id not in run.kept_tokens_left else None
 
 
+def keep_living_set(snapshot: Snapshot, run: RunState, policy: Policy) -> Step | None:
+    """Somebody replaced a set that may be alive by tokens that are known to be dead: `InvalidSecretDocument`.
+
+    Yield while reads may lag, or a claim is open. A rejected token is sent again when its retry is due, or by force.
+    """
+    living = snapshot.living
+    if living is None:
+        return None
+    # A rejection may be false. But whoever stored a set after it knew better.
+    rejection = snapshot.rejection
+    retries = rejection is not None and living.stored_at < rejection.claimed_at
+    sends = run.forces(snapshot) or (retries and stop_at_rejected_grant(snapshot, run, policy) is None)
+    is_used = snapshot.stored_attempt is not None or snapshot.is_older_than_ledger
+    if sends and not is_used and pause_of(snapshot) is None:
+        return None
+    # The read of the current set may be old: perhaps a run or a person has just made the living set current.
+    visible_at = living.stored_at + SETTLED
+    if snapshot.open_until:
+        return Wait(snapshot.open_until, Reason.CLAIMED)
+    if snapshot.now < visible_at:
+        return Wait(visible_at, Reason.STALE)
+    if living.locked:
+        return NextTokensUndecryptable(living.version_id)
+    return refuse_other_settings(snapshot, run, policy) or LivingSetReplaced(living)
+
+
 def forward_stored_tokens(snapshot: Snapshot, _run: RunState, _policy: Policy) -> Step | None:
     """The current token was used, and its successor is readable: make that current, with what was edited meanwhile."""
     stored, successor = snapshot.stored_attempt, snapshot.successor
@@ -95,14 +122,15 @@ def refuse_other_settings(snapshot: Snapshot, _run: RunState, policy: Policy) ->
 def publish_newer_tokens(snapshot: Snapshot, run: RunState, _policy: Policy) -> Step | None:
     """The published copy is overwritten; or older, and this run promoted the tokens or it is 9 minutes old: publish."""
     document, published = snapshot.current.document, snapshot.published
-    if not run.publishes or document.access_token is None or document.expires_at is None:
+    if not run.publishes or document.access_token is None or document.expires_at is None or snapshot.living:
         return None
     if published is not None:
         if published.version_id == published_version_id(snapshot.current.version_id):
             return None
         # Any read of the current version may be older than the copy. A run knows better what it promoted itself; and
         # what is no copy of ours can't be newer.
-        good = run.promoted_version == snapshot.current.version_id or published.is_overwritten
+        promoted = run.promoted_version == snapshot.current.version_id and not snapshot.is_dead
+        good = promoted or published.is_overwritten
         if not good and snapshot.now <= published.stored_at + SETTLED:
             return None
     return Publish()
@@ -112,14 +140,15 @@ def stop_at_used_token(snapshot: Snapshot, run: RunState, policy: Policy) -> Ste
     """The current token was used, its successor is gone: yield while reads may lag, then `ReauthorizationRequired`."""
     stored = snapshot.stored_attempt
     if stored is None:
-        return _kept_tokens_locked(snapshot, run, policy) or _older_than_ledger(snapshot, policy)
+        forgotten = TokenUsed(LONG_AGO) if is_forgotten(snapshot, policy) else None
+        return _kept_tokens_locked(snapshot, run, policy) or forgotten
     if snapshot.locked:
         return (
             None
             if _may_repeat(snapshot, policy)
             else NextTokensUndecryptable(staged_version_id(stored.claim_id, stored.version_id))
         )
-    visible_at = max(stored.claimed_at + run.limit + SETTLED, stored.retry_at or stored.claimed_at)
+    visible_at = shown_at(stored, run.limit)
     return Wait(visible_at, Reason.STALE) if snapshot.now < visible_at else TokenUsed(stored.claimed_at)
 
 
@@ -185,7 +214,7 @@ def hold_unresolved_token(snapshot: Snapshot, run: RunState, policy: Policy) -> 
     if safe_at is None or may_be_sent_again(since, snapshot.now, snapshot.counted_grace(policy)):
         return None
     until = max(safe_at, _sendable_at(snapshot, policy))
-    # A hold protects the access token. Once that is dead, row 11 has what is left of a backoff.
+    # A hold protects the access token. Once that is dead, row 12 has what is left of a backoff.
     ends_at = snapshot.current.document.expires_at or safe_at
     return AwaitOutcome(since, until, unresolved[-1].claim_id) if snapshot.now < min(until, ends_at) else None
 
@@ -219,6 +248,7 @@ class Rule(NamedTuple):
 # The order matters: save what arrived, then everything that forbids a request, then the request.
 RULES: Final = (
     Rule(store_kept_tokens, "stored tokens are never lost"),
+    Rule(keep_living_set, "no dead token takes the place of one that may be alive"),
     Rule(forward_stored_tokens, "stored tokens are never lost"),
     Rule(refuse_other_settings, "no token goes to another host, and claims are in one place"),
     Rule(publish_newer_tokens, "consumers get the new tokens, and a stale read publishes no old ones"),
@@ -263,13 +293,15 @@ def _kept_tokens_locked(snapshot: Snapshot, run: RunState, policy: Policy) -> Ke
     return None if own and _may_repeat(snapshot, policy) else KeptTokensLocked()
 
 
-def _older_than_ledger(snapshot: Snapshot, policy: Policy) -> TokenUsed | None:
-    """Take a token for used that the ledger has forgotten, unless it was issued within the provider's grace."""
+def shown_at(stored: Attempt, limit: timedelta) -> datetime:
+    """Say from when on each read shows what an attempt stored, by the time limit of its run."""
+    return max(stored.claimed_at + limit + SETTLED, stored.retry_at or stored.claimed_at)
+
+
+def is_forgotten(snapshot: Snapshot, policy: Policy) -> bool:
+    """Whether the ledger has forgotten that the current token was used, unless it was issued within the grace."""
     grace = snapshot.counted_grace(policy)
-    if not snapshot.is_older_than_ledger or may_be_sent_again(snapshot.issued_at, snapshot.now, grace):
-        return None
-    newest = next((a for a in reversed(snapshot.ledger.attempts) if a.next_fingerprint not in {None, NO_TOKEN}), None)
-    return TokenUsed(LONG_AGO, newest=staged_version_id(newest.claim_id, newest.version_id) if newest else None)
+    return snapshot.is_older_than_ledger and not may_be_sent_again(snapshot.issued_at, snapshot.now, grace)
 
 
 def _sendable_at(snapshot: Snapshot, policy: Policy) -> datetime:

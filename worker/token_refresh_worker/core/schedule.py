@@ -111,8 +111,9 @@ class _End(NamedTuple):
         That is the first of the last quarter's beginning and the end with less left than the refresh in vain had; of a
         grant, the last quarter of the last quarter, and so on, until only one run may be left.
         """
-        left = self.window
-        while self.asked_left is not None and timedelta(0) < left >= self.asked_left:
+        left, in_vain = self.window, self.asked_left
+        # Nothing is left at the end itself, however much there was in vain.
+        while in_vain is not None and left >= in_vain and left > timedelta(0):
             left /= 4
         if self.is_grant:
             return self.at - max(left, min(self.window, LONGEST_PERIOD))

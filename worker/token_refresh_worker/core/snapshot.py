@@ -39,6 +39,16 @@ class PublishedCopy:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class LivingSet:
+    """A stored token set that somebody replaced by dead tokens, and that is not known to be dead itself."""
+
+    version_id: str
+    stored_at: datetime
+    locked: bool = False
+    """Whether KMS refuses to decrypt it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Snapshot:
     """What one run has read, in the protocol's order."""
 
@@ -59,6 +69,10 @@ class Snapshot:
     """What the claim table keeps because Secrets Manager refused it."""
     claims_in_versions: bool = False
     """The secret has claims, though the configured table has none and the document names no store."""
+    is_dead: bool = False
+    """Whether the current tokens, or the last that they lead to, are known to be dead."""
+    living: LivingSet | None = None
+    """The newest set that may be alive, where the current tokens are dead."""
 
     @property
     def fingerprint(self) -> str:

@@ -5,7 +5,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from token_refresh_worker.core.claims import Claim, KeptTokens
-from token_refresh_worker.core.snapshot import TokenSet
+from token_refresh_worker.core.snapshot import LivingSet, TokenSet
 from token_refresh_worker.stored.origin import StoreName
 
 
@@ -121,8 +121,13 @@ class TokenUsed:
     """The current refresh token was redeemed, and what it brought is not readable."""
 
     since: datetime
-    newest: str | None = None
-    """The version of the newest tokens, where the current set is older than all that the ledger knows."""
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class LivingSetReplaced:
+    """The current tokens are dead, or lead to dead ones, and a newer set that may be alive is stored."""
+
+    living: LivingSet
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -153,6 +158,7 @@ Rest = (
     | StopAtUnread
     | SettingsMismatch
     | KeptTokensLocked
+    | LivingSetReplaced
     | NextTokensUndecryptable
     | TokenUsed
     | Rejected

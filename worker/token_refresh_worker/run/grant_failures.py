@@ -4,22 +4,24 @@ from token_refresh import errors
 from token_refresh.advice import Advice, Command
 from token_refresh_worker.core.attempts import LONG_AGO
 from token_refresh_worker.core.locked import VersionEntry
-from token_refresh_worker.core.steps import AwaitOutcome, Rejected, TokenUsed
+from token_refresh_worker.core.snapshot import LivingSet
+from token_refresh_worker.core.steps import AwaitOutcome, LivingSetReplaced, Rejected, TokenUsed
 from token_refresh_worker.core.versions import CLAIM
 from token_refresh_worker.oauth.response import FailedRequest, FailureKind
 from token_refresh_worker.run.failures import SecretName, utc, version_locked
 
 
 def dead_grant(
-    secret: SecretName, step: Rejected | TokenUsed, seen: str | None = None
-) -> errors.ReauthorizationRequired:
-    """Say that a person must authorize again; `seen` says how the provider rejected the token, if this run saw it."""
+    secret: SecretName, step: Rejected | TokenUsed | LivingSetReplaced, seen: str | None = None
+) -> errors.TokenRefreshError:
+    """Say that a person must restore a set or authorize again; `seen` says how this run saw the token rejected."""
+    if isinstance(step, LivingSetReplaced):
+        return _living_set_replaced(secret, step.living, seen)
     if isinstance(step, TokenUsed) and step.since == LONG_AGO:
-        newer = secret.command("restore", "--version", step.newest) if step.newest else secret.command("history")
         return errors.ReauthorizationRequired(
             f"the current tokens of {secret} are older than all refreshes that are still known, so their refresh token "
             "was redeemed; nothing was sent",
-            fix=("Go back to the newest tokens: ", newer, ". If they are gone: ", secret.authorize),
+            fix=("Look for newer ones: ", secret.command("history"), ". If they are gone: ", secret.authorize),
         )
     if isinstance(step, TokenUsed):
         return errors.ReauthorizationRequired(
@@ -56,6 +58,20 @@ def unknown_outcome(
         error.why, error.fix = refused.what, (*refused.fix, *_resend(secret, step.claim_id))
     error.retry_at = step.until
     return error
+
+
+def _living_set_replaced(secret: SecretName, living: LivingSet, seen: str | None) -> errors.InvalidSecretDocument:
+    """Say that dead tokens are in the place of a set that may be alive. No new grant is needed to bring it back."""
+    how = f" ({seen})" if seen else ""
+    return errors.InvalidSecretDocument(
+        f"the current tokens of {secret} are dead: they, or those that they lead to, were rejected, revoked or "
+        f"used{how}; nothing was published. Version {living.version_id} of {utc(living.stored_at)} holds a set that is "
+        "none of these",
+        fix=(
+            *("Bring it back: ", secret.command("restore", "--version", living.version_id)),
+            *(". If the provider rejects that, too: ", secret.authorize),
+        ),
+    )
 
 
 def _unresolved(secret: SecretName, claim_id: str) -> Advice:

@@ -33,7 +33,7 @@ def tokens_locked(parts: RunDependencies, version_id: str) -> SecretAccessDenied
         keys = next((v.keys for v in parts.store.versions() if v.version_id == version_id), ())
     what = f"the tokens of {parts.secret} that follow the current ones are"
     error = version_locked(parts.secret, version_id, OUTCOME, keys, what=what)
-    error.why = "the current refresh token was redeemed for them, so nothing was sent"
+    error.why = "the current refresh token is used up or dead, so nothing was sent"
     return error
 
 

@@ -65,7 +65,8 @@ class Memory(RunState):
     def note_promoted(self, snapshot: Snapshot, promoted: TokenSet) -> Snapshot:
         """Remember that this run made a token set current; nothing has to be read to know that."""
         self.promoted_version = promoted.version_id
-        self.snapshot = replace(snapshot, current=promoted, successor=None)
+        is_dead = snapshot.is_dead and promoted.version_id not in self.received
+        self.snapshot = replace(snapshot, current=promoted, successor=None, is_dead=is_dead, living=None)
         return self.snapshot
 
     def note_published(self, snapshot: Snapshot, copy: PublishedCopy) -> Snapshot:

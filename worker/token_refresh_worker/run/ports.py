@@ -4,7 +4,7 @@ The adapters implement the protocols; tests have fakes that pass the same contra
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final, Protocol
 
@@ -213,6 +213,11 @@ class RunDependencies:
     """The same before that; a host that says that it is busy gets one more."""
     keeper: TokenKeeper | None = None
     """Keeps received tokens that Secrets Manager refuses; None without a claim table or a key for it."""
+
+    def policy_for(self, document: TokenDocument) -> Policy:
+        """Return the policy with the host that a document's variables give."""
+        filled = self.provider.for_document(document.fields)
+        return replace(self.policy, host=filled.host) if self.provider.variables else self.policy
 
     @property
     def reserve_seconds(self) -> float:

@@ -9,7 +9,7 @@ A crash needs no code: the next run takes the step that the crashed one would ha
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import timedelta
 from functools import cached_property
 from typing import Final, assert_never
@@ -164,8 +164,7 @@ class Run:
 
     def _plan(self, snapshot: Snapshot) -> steps.Step:
         """Plan with the host that the document's variables give; they can fill only what the profile leaves open."""
-        filled = self.parts.provider.for_document(snapshot.current.document.fields)
-        policy = replace(self.parts.policy, host=filled.host) if self.parts.provider.variables else self.parts.policy
+        policy = self.parts.policy_for(snapshot.current.document)
         self.memory.host = policy.host
         return self.decide(snapshot, self.memory, policy)
 
@@ -197,7 +196,7 @@ class Run:
                 raise self.memory.kept_tokens_locked[snapshot.kept_tokens.version_id]
             case steps.NextTokensUndecryptable():
                 raise tokens_locked(self.parts, step.version_id)
-            case steps.Rejected() | steps.TokenUsed():
+            case steps.Rejected() | steps.TokenUsed() | steps.LivingSetReplaced():
                 raise dead_grant(self.parts.secret, step, self.memory.rejected.get(snapshot.current.version_id))
             case steps.AwaitOutcome():
                 raise unknown_outcome(self.parts.secret, step, self.memory.locked_claim)

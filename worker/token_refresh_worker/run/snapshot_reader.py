@@ -7,18 +7,21 @@ Reads are separate calls, and each can return old data:
 3. The newest claim. If a table's claim is older than the current version, the table was lost.
 """
 
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
 from typing import Final
 
-from token_refresh.errors import InvalidSecretDocument, SecretAccessDenied, SecretStoreError
+from token_refresh.errors import ConfigurationError, InvalidSecretDocument, SecretAccessDenied, SecretStoreError
 from token_refresh_worker.core.attempts import LONG_AGO, Attempt, Fate, Ledger, dated, fingerprint_of, stand_in
 from token_refresh_worker.core.claims import Claim, Record
-from token_refresh_worker.core.locked import translated
-from token_refresh_worker.core.schedule import CLOCK_ERROR, believed
-from token_refresh_worker.core.snapshot import PublishedCopy, Snapshot, TokenSet
+from token_refresh_worker.core.living import is_dead, may_live, notes_of, replaced_since, unused_of
+from token_refresh_worker.core.locked import VersionEntry, translated
+from token_refresh_worker.core.plan import shown_at
+from token_refresh_worker.core.schedule import CLOCK_ERROR, SETTLED, believed
+from token_refresh_worker.core.snapshot import LivingSet, PublishedCopy, Snapshot, TokenSet
 from token_refresh_worker.core.versions import CLAIM, CURRENT, is_redirect_note, response_version_id, staged_version_id
 from token_refresh_worker.run.failures import grant_revoked, no_value, published_itself, unreadable_document
 from token_refresh_worker.run.locked_versions import IgnoreKmsRefusals, LockedClaims
@@ -28,6 +31,10 @@ from token_refresh_worker.stored.document import read_document
 from token_refresh_worker.stored.origin import ClaimStoreKind, checked_form
 from token_refresh_worker.stored.published import read_published
 
+PENDING: Final = "AWSPENDING"
+"""Of a rotation that something else has begun: no version under it was current."""
+OTHERS_READ: Final = 10
+"""How many versions that no claim names are read, where the current tokens are dead."""
 _BEGINNING: Final = datetime.fromtimestamp(0, UTC)
 
 
@@ -62,15 +69,59 @@ class SnapshotReader:
             now=self._now,
             current=current,
             newest=newest,
-            ledger=self._resolved(newest, current) if newest else Ledger(),
+            ledger=self._resolved(self._ledger_of(newest, current), newest, current) if newest else Ledger(),
             published=_as_copy(copy),
             kept_tokens=found.kept_tokens,
             claims_in_versions=newest is None and self._claims_in_versions(current),
         )
+        return self.memory.note_read(self._judged(self._followed(snapshot)))
+
+    def _followed(self, snapshot: Snapshot) -> Snapshot:
+        """Read the tokens that follow from the current ones."""
         stored = snapshot.stored_attempt
         successor = self._staged_under(stored) if stored else None
         locked = successor is None and stored is not None and stored.claim_id in self._locked
-        return self.memory.note_read(replace(snapshot, now=self._now, successor=successor, locked=locked))
+        return replace(snapshot, now=self._now, successor=successor, locked=locked)
+
+    def _judged(self, snapshot: Snapshot) -> Snapshot:
+        """Look for a living set where the current tokens lead to dead ones: somebody may have put those back."""
+        policy, limit = self.parts.policy, self.memory.limit
+        if snapshot.newest is None or not is_dead(snapshot, policy, limit):
+            return snapshot
+        # An attempt on another token may have brought the living set, or have been rejected.
+        ledger = self._resolved(snapshot.ledger, snapshot.newest, snapshot.current, every=True)
+        snapshot = self._followed(replace(snapshot, ledger=ledger))
+        if not is_dead(snapshot, policy, limit):
+            return snapshot
+        living = max(self._living(snapshot), key=lambda living: living.stored_at, default=None)
+        return replace(snapshot, is_dead=True, living=living, now=self._now)
+
+    def _living(self, snapshot: Snapshot) -> Iterator[LivingSet]:
+        """Find sets that the dead one replaced, and of which nothing says that they are dead."""
+        since, ledger = replaced_since(snapshot), snapshot.ledger
+        for attempt in unused_of(ledger, since):
+            staged, version_id = self._staged_under(attempt), staged_version_id(attempt.claim_id, attempt.version_id)
+            if staged is not None:
+                if self._may_live(staged, snapshot):
+                    yield LivingSet(version_id=version_id, stored_at=staged.stored_at)
+            elif attempt.claim_id in self._locked:
+                yield LivingSet(version_id=version_id, stored_at=attempt.claimed_at, locked=True)
+            elif self._now < shown_at(attempt, self.memory.limit):
+                yield LivingSet(version_id=version_id, stored_at=shown_at(attempt, self.memory.limit) - SETTLED)
+        listed: tuple[VersionEntry, ...] = ()
+        with suppress(SecretAccessDenied):
+            listed = self.parts.store.versions()
+        known = notes_of(ledger) | {snapshot.current.version_id}
+        others = [v for v in listed if v.created_at >= since and v.version_id not in known and PENDING not in v.labels]
+        for version in sorted(others, key=lambda v: v.created_at)[-OTHERS_READ:]:
+            with IgnoreKmsRefusals(), suppress(InvalidSecretDocument, ConfigurationError):
+                found = self._read(version_id=version.version_id)
+                if found is not None and self._may_live(self._token_set(found), snapshot):
+                    yield LivingSet(version_id=version.version_id, stored_at=version.created_at)
+
+    def _may_live(self, other: TokenSet, snapshot: Snapshot) -> bool:
+        beside = replace(snapshot, current=other, successor=None, locked=False)
+        return may_live(beside, self.parts.policy_for(other.document))
 
     def claim_named(self, claim_id: str, number: int, previous: Claim | None, current: TokenSet) -> Claim | None:
         """Read a claim that is known by its ID and number; None if it can't be read yet."""
@@ -153,16 +204,19 @@ class SnapshotReader:
             return self._read(label=label, version_id=version_id) is not None
         return True
 
-    def _resolved(self, newest: Claim, current: TokenSet) -> Ledger:
-        fingerprint, latest = fingerprint_of(current.document.redeemed_token), self._now + CLOCK_ERROR
-        ledger = translated(Ledger(tuple(dated(a, latest) for a in (*newest.earlier, newest))), current)
+    def _ledger_of(self, newest: Claim, current: TokenSet) -> Ledger:
+        latest = self._now + CLOCK_ERROR
+        return translated(Ledger(tuple(dated(a, latest) for a in (*newest.earlier, newest))), current)
+
+    def _resolved(self, ledger: Ledger, newest: Claim, current: TokenSet, *, every: bool = False) -> Ledger:
+        fingerprint = fingerprint_of(current.document.redeemed_token)
         on_token, origin = {a.claim_id for a in ledger.on_token(fingerprint)}, current.document.origin
         recovered = origin.recovered if origin and origin.token == fingerprint else None
 
         def resolve(attempt: Attempt) -> Attempt:
             if attempt.claim_id == recovered:  # A person knows better what it brought than what was read before.
                 return replace(attempt, fate=Fate.STORED, next_fingerprint=fingerprint)
-            asked = attempt.claim_id in on_token or attempt.claim_id == newest.claim_id
+            asked = every or attempt.claim_id in on_token or attempt.claim_id == newest.claim_id
             # What was kept may have been read by now.
             unsettled = attempt.fate in {Fate.NO_RESULT, Fate.UNREAD}
             return self._resolve(attempt, current) if asked and unsettled else attempt

@@ -10,7 +10,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from token_refresh.errors import TableUnavailable, TokenEndpointUnavailable, TokenRefreshError
+from token_refresh.errors import InvalidSecretDocument, TableUnavailable, TokenEndpointUnavailable, TokenRefreshError
 from token_refresh_worker.core.announcement import Announcement, Transition
 from token_refresh_worker.fleet.core.row import BUSY, Change, LastRequest, LastRun, Row, State
 from token_refresh_worker.run.outcome import CopyState, Outcome, OutcomeName
@@ -113,8 +113,10 @@ def _mended(before: LastRun | None, at: datetime, *, succeeded: bool) -> dict[st
 def _sent(before: LastRequest | None, run: Outcome, at: datetime) -> LastRequest | None:
     if not run.requests:
         return before
-    # After any other failure the provider had given new tokens.
-    failed = BUSY if _is_busy(run) else run.error_type if run.error and run.error.failed_at == "provider" else None
+    # After any other failure the provider had given new tokens. A document is wrong after a request where the provider
+    # rejected tokens that somebody put back over living ones.
+    refused = isinstance(run.error, InvalidSecretDocument) or (run.error and run.error.failed_at == "provider")
+    failed = BUSY if _is_busy(run) else run.error_type if refused else None
     again = before.failures if before and before.host == run.host else 0
     return LastRequest(at=at, host=run.host, error_type=failed, failures=again + (failed != BUSY) if failed else 0)
 
