@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.fleets.faults import FAULTS
-from benchmarks.fleets.goals import STORIES, Result
+from benchmarks.fleets.goals import SCENARIOS, Result
 from benchmarks.fleets.members import MEMBERS
 from benchmarks.fleets.tenants import TENANTS
 
@@ -36,25 +36,25 @@ SIZES = (
     | dict.fromkeys(MEMBERS.keys() - {"growth", "much-poison"}, 2_000)
     | dict.fromkeys(TENANTS, 400)
 )
-"""Of the stories that are not about 10,000 secrets."""
+"""Of the scenarios that are not about 10,000 secrets."""
 MANY_SEEDS = {"writes-refused": 20, "hosts": 20, "unknown": 20, "hanging-herd": 20} | dict.fromkeys(
     MEMBERS | TENANTS, 20
 )
 SEEDS = 3
-ALL = STORIES | FAULTS | MEMBERS | TENANTS
+ALL = SCENARIOS | FAULTS | MEMBERS | TENANTS
 
 
 def play(name: str, secrets: int, seed: int) -> tuple[list[Result], float]:
-    """Play a story with one seed, and say how many seconds it took."""
+    """Play a scenario with one seed, and say how many seconds it took."""
     began = time.monotonic()
     return list(ALL[name](secrets, seed)), time.monotonic() - began
 
 
-def run(stories: list[str], arguments: argparse.Namespace, console: Console) -> list[tuple[int, Result]]:
-    """Play the stories, each with its seeds, on all cores; the slowest of them first."""
+def run(scenarios: list[str], arguments: argparse.Namespace, console: Console) -> list[tuple[int, Result]]:
+    """Play the scenarios, each with its seeds, on all cores; the slowest of them first."""
     games = [
         (name, size, seed)
-        for name in stories
+        for name in scenarios
         for size in ([arguments.secrets] if arguments.secrets else sizes(name))
         for seed in range(arguments.seed, arguments.seed + (arguments.seeds or MANY_SEEDS.get(name, SEEDS)))
     ]
@@ -70,7 +70,7 @@ def run(stories: list[str], arguments: argparse.Namespace, console: Console) -> 
 
 
 def sizes(name: str) -> list[int]:
-    """Say with how many secrets a story is played."""
+    """Say with how many secrets a scenario is played."""
     return [2_000, SECRETS] if name == "store-away" else [SIZES.get(name, SECRETS)]
 
 
@@ -79,14 +79,14 @@ def table(results: list[tuple[int, Result]]) -> Table:
     worst: dict[tuple[str, str], tuple[int, Result]] = {}
     counts: dict[tuple[str, str], int] = {}
     for seed, result in results:
-        key = result.story, result.what
+        key = result.scenario, result.what
         counts[key] = counts.get(key, 0) + 1
         before = worst.get(key)
         if before is None or (
             result.figure < before[1].figure if result.at_least else result.figure > before[1].figure
         ):
             worst[key] = seed, result
-    drawn = Table("story", "figure", "worst", "goal", "seeds", "its seed", "")
+    drawn = Table("scenario", "figure", "worst", "goal", "seeds", "its seed", "")
     for key, (seed, result) in worst.items():
         goal = f"{'at least' if result.at_least else 'at most'} {result.limit:g}"
         judged = "reached" if result.reached else "[red]MISSED"
@@ -97,15 +97,15 @@ def table(results: list[tuple[int, Result]]) -> Table:
 def main() -> int:
     """Run, print the table, and judge."""
     parser = argparse.ArgumentParser(prog="scripts/bench fleet", description=__doc__.splitlines()[0])
-    parser.add_argument("stories", nargs="*", metavar="STORY", help=f"any of: {', '.join(ALL)} (default: all)")
-    parser.add_argument("--secrets", type=int, help=f"how many there are (default: {SECRETS}, or the story's own)")
+    parser.add_argument("scenarios", nargs="*", metavar="SCENARIO", help=f"any of: {', '.join(ALL)} (default: all)")
+    parser.add_argument("--secrets", type=int, help=f"how many there are (default: {SECRETS}, or the scenario's own)")
     parser.add_argument("--seed", type=int, default=1, help="the first seed (default: 1)")
     parser.add_argument("--seeds", type=int, help=f"how many seeds (default: {SEEDS}; 20 for {', '.join(MANY_SEEDS)})")
     parser.add_argument("--processes", type=int, default=2, help="how many run at once (default: 2)")
     arguments = parser.parse_args()
-    if unknown := set(arguments.stories) - set(ALL):
-        parser.error(f"there is no story {', '.join(sorted(unknown))}")
-    results = run(arguments.stories or list(ALL), arguments, Console(stderr=True))
+    if unknown := set(arguments.scenarios) - set(ALL):
+        parser.error(f"there is no scenario {', '.join(sorted(unknown))}")
+    results = run(arguments.scenarios or list(ALL), arguments, Console(stderr=True))
     Console().print(table(results))
     return 0 if all(result.reached for _, result in results) else 1
 

@@ -1,4 +1,4 @@
-"""The demo's short story: what can go wrong, with a careful handler, one with a claim, and the worker."""
+"""The demo's short contest: what can go wrong, with a careful handler, one with a claim, and the worker."""
 
 import contextlib
 import time

@@ -8,9 +8,9 @@ from typing import Final, NoReturn
 from demos import contest
 from demos.account import Account
 from demos.report import Report, problem
+from demos.scenario import SCENARIO
 from demos.scene import Chapter, Scene
 from demos.serve import serve
-from demos.story import STORY
 from testbed.aws_lambda.function import HANDLER
 from token_refresh.errors import ConfigurationError
 from token_refresh_worker.providers.loader import load_provider
@@ -28,7 +28,7 @@ _EXIT_CODES = "exit codes: 0 all was as it says; 1 something was not; 130 interr
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Play the story and return the exit code."""
+    """Play the scenario and return the exit code."""
     options = _parse(arguments)
     if options.serve:
         return serve(options.handler or HANDLER)
@@ -83,10 +83,10 @@ def _provider(name: str) -> Provider:
         raise argparse.ArgumentTypeError(str(error)) from None
 
 
-def play(report: Report, handler: str = HANDLER, story: Sequence[Chapter] = STORY) -> int:
-    """Play `story` with `handler` and return the exit code."""
+def play(report: Report, handler: str = HANDLER, scenario: Sequence[Chapter] = SCENARIO) -> int:
+    """Play `scenario` with `handler` and return the exit code."""
     began = time.monotonic()
-    report.introduce(len(story))
+    report.introduce(len(scenario))
     rows: list[tuple[int, Chapter, list[str]]] = []
     said: list[str] = []
 
@@ -94,7 +94,7 @@ def play(report: Report, handler: str = HANDLER, story: Sequence[Chapter] = STOR
         return "\n".join((report.text, *said))
 
     with Account(handler) as account, account.function() as function:
-        for number, chapter in enumerate(story, 1):
+        for number, chapter in enumerate(scenario, 1):
             scene = Scene(account, function, everything_printed=everything_printed)
             report.begin(number, chapter)
             problems = _play_scene(chapter, scene, report)
@@ -105,7 +105,7 @@ def play(report: Report, handler: str = HANDLER, story: Sequence[Chapter] = STOR
 
 
 def _play_scene(chapter: Chapter, scene: Scene, report: Report) -> list[str]:
-    """Play one step; what goes wrong in it is its problem, and the story goes on."""
+    """Play one step; what goes wrong in it is its problem, and the scenario goes on."""
     problems: list[str] = []
     try:
         chapter.play(scene)

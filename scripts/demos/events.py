@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import Final
 
 from demos.account import Account
-from demos.story import kill_when_it_stores
+from demos.scenario import kill_when_it_stores
 from testbed.aws_lambda.function import HANDLER, SCHEDULED_EVENT, Function, Invoked
 from testbed.secrets_manager.limits import VERSIONS_PER_SECRET
 from testbed.secrets_manager.staleness import Staleness

@@ -22,7 +22,7 @@ _READ_ON = (
 
 
 class Report:
-    """Print the story as it is played."""
+    """Print the scenario as it is played."""
 
     def __init__(self, *, logs: bool) -> None:
         self._console = Console(highlight=False, record=True)

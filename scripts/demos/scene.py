@@ -12,7 +12,7 @@ from testbed.aws_lambda.function import SCHEDULED_EVENT, Function, Invoked
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Chapter:
-    """A step as the story has it."""
+    """A step as the scenario has it."""
 
     title: str
     why: str

@@ -39,18 +39,18 @@ SMALL_WORLDS = dict.fromkeys(ORDINARY.split(), (60, 1)) | {
     "counts-refused": (120, 2),
     "flapping": (60, 2),
 }
-"""Of each story: how many secrets, and a seed."""
+"""Of each scenario: how many secrets, and a seed."""
 A_THIRD = 12
 
 
 def test_small_worlds() -> None:
-    """With few secrets, a third of the stories by turns, each night all: a fleet reaches each goal whatever happens."""
+    """With few secrets, a fleet reaches each goal: in a third of the scenarios by turns, each night in all."""
     chosen = sorted(SMALL_WORLDS) if SHARE == 1 else random.sample(sorted(SMALL_WORLDS), A_THIRD)
-    for story in chosen:
-        results = list(ALL[story](*SMALL_WORLDS[story]))
+    for scenario in chosen:
+        results = list(ALL[scenario](*SMALL_WORLDS[scenario]))
 
-        assert results, story
-        assert [] == [result for result in results if not result.reached], story
+        assert results, scenario
+        assert [] == [result for result in results if not result.reached], scenario
 
 
 def test_runs_refresh() -> None:
@@ -74,7 +74,7 @@ def test_the_benchmark_sees_a_fault() -> None:
 
 def test_results() -> None:
     """A figure is judged against its limit from the right side."""
-    two = [Result(story="s", what="w", figure=2, limit=1, at_least=at_least) for at_least in (False, True)]
+    two = [Result(scenario="s", what="w", figure=2, limit=1, at_least=at_least) for at_least in (False, True)]
 
     assert [False, True] == [result.reached for result in two]
 
@@ -103,7 +103,7 @@ def test_the_clock_is_deterministic() -> None:
 
 
 def test_each_seed_is_played_in_a_process() -> None:
-    """Whatever way a Python starts processes in, each story is played with each seed, and its figures come back."""
+    """Whatever way a Python starts processes in, each scenario is played with each seed, and its figures come back."""
     options = argparse.Namespace(secrets=20, seed=5, seeds=2, processes=2)
 
     figures = run(["revoked"], options, Console(file=io.StringIO()))

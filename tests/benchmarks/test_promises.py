@@ -43,7 +43,7 @@ def test_a_reader_s_broken_promise_is_seen(own: dict[str, float], broken: int) -
 
 
 def break_fleet(monkeypatch: pytest.MonkeyPatch) -> None:
-    missed = Result(story="herd", what="expired", figure=2, limit=1)
+    missed = Result(scenario="herd", what="expired", figure=2, limit=1)
     monkeypatch.setattr(fleet, "run", lambda *_: [(1, missed)])
 
 

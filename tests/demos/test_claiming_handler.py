@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from demos.account import TOKEN_SECRET_ID, Account
-from demos.story import kill_when_it_stores
+from demos.scenario import kill_when_it_stores
 from testbed.aws_lambda.function import SCHEDULED_EVENT, Function, Invoked
 from testbed.ports import free_port
 

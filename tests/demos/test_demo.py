@@ -18,7 +18,7 @@ from demos.account import Account
 from demos.demo import play
 from demos.events import CONTESTANTS, EVENTS, Ended, Ending, Event, Stage, ended
 from demos.report import Report
-from demos.story import STORY
+from demos.scenario import SCENARIO
 from pages import captures
 from pages.parts.profiles import EVENTS as OF
 from pages.parts.profiles import KEPT as KEPT_AT
@@ -55,15 +55,15 @@ def running(mark: str) -> list[str]:
     return found
 
 
-def test_story() -> None:
+def test_scenario() -> None:
     """The demo plays every step, each does what it says, and it exits with 0."""
     played = demo("--logs", **NO_AWS)
 
     assert (0, "") == (played.returncode, played.stderr)
-    for number, chapter in enumerate(STORY, 1):
+    for number, chapter in enumerate(SCENARIO, 1):
         assert f"{number:>2}  {chapter.title}\n" in played.stdout
     assert "FAILED" not in played.stdout
-    assert f"All {len(STORY)} steps did what they say" in played.stdout
+    assert f"All {len(SCENARIO)} steps did what they say" in played.stdout
     assert '"event": "token_refresh_finished"' in played.stdout
     assert "\x1b" not in played.stdout
     assert "(23 hours pass)" in played.stdout
@@ -234,7 +234,7 @@ def test_what_it_can_not_play(tmp_path: Path) -> None:
 
 def test_lie(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     """A handler that only claims to have refreshed fails: each step names what was not so, and the exit status is 1."""
-    assert 1 == play(Report(logs=False), handler_of(LIES, tmp_path, monkeypatch), STORY[:6])
+    assert 1 == play(Report(logs=False), handler_of(LIES, tmp_path, monkeypatch), SCENARIO[:6])
 
     lines = " ".join(capsys.readouterr().out.split())
     assert "Step 2 (A scheduled run refreshes) did not do what it says: refresh requests" in lines
@@ -247,7 +247,7 @@ def test_leak(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Ca
     """A run that prints a token fails the last step, though all else went well and the demo never shows it."""
     handler = handler_of(LEAKS, tmp_path, monkeypatch)
 
-    code = play(Report(logs=False), handler, [*STORY[:2], STORY[-1]])
+    code = play(Report(logs=False), handler, [*SCENARIO[:2], SCENARIO[-1]])
 
     lines = " ".join(capsys.readouterr().out.split())
     assert 1 == code

@@ -53,14 +53,14 @@ def outcome_of(world: World) -> str:
         return "full"
 
 
-@pytest.mark.parametrize(("story", "refreshes"), [(at_the_limit, 250), (there_and_back, 190)])
-def test_whoever_follows_the_advice(story: Callable[[World, int, str], None], refreshes: int) -> None:
+@pytest.mark.parametrize(("scenario", "refreshes"), [(at_the_limit, 250), (there_and_back, 190)])
+def test_whoever_follows_the_advice(scenario: Callable[[World, int, str], None], refreshes: int) -> None:
     """With 30-minute tokens, over four days, no version is refused and none of the grants dies, whoever moves when."""
     world, grant = single_use(VERSIONS, 30 * MINUTE)
     refused, stored = refused_versions(world), stored_versions(world)
 
     for run in range(1, 4 * 24 * 6):
-        story(world, run, outcome_of(world))
+        scenario(world, run, outcome_of(world))
         world.pass_time(10 * MINUTE)
 
     within_a_day = [bisect(stored, at + DAY.total_seconds() - 1) - number for number, at in enumerate(stored)]

@@ -1,4 +1,4 @@
-"""Stories in which half of the world fails: each begins at a random second of a minute, by its seed."""
+"""Scenarios in which half of the world fails: each begins at a random second of a minute, by its seed."""
 
 from collections.abc import Iterator
 from itertools import product
@@ -24,22 +24,22 @@ CELLS: list[tuple[float, dict[str, Any], bool]] = list(
 
 def writes_refused(secrets: int, seed: int) -> Iterator[Result]:
     """Secrets Manager refuses every write for 30 minutes, and reads work."""
-    story = "writes refused for 30 min"
+    scenario = "writes refused for 30 min"
     world = World(shared(secrets), due=spread, seed=seed)
     world.account.refusal = world.span(BEGINS_MINUTE, 30)
     world.run(BEGINS_MINUTE + 31)
     minutes = world.minutes_until_fresh(30, but=world.dead())
     world.run(20)
-    yield Result(story=story, what="grants dead", figure=len(world.dead()), limit=0)
-    yield Result(story=story, what="fresh after, min", figure=minutes + 1, limit=10)
-    yield Result(story=story, what="redeemed twice", figure=world.double_redemptions(), limit=0)
+    yield Result(scenario=scenario, what="grants dead", figure=len(world.dead()), limit=0)
+    yield Result(scenario=scenario, what="fresh after, min", figure=minutes + 1, limit=10)
+    yield Result(scenario=scenario, what="redeemed twice", figure=world.double_redemptions(), limit=0)
 
 
 def hosts(secrets: int, seed: int) -> Iterator[Result]:
     """A part of a provider's hosts fails for three hours, and a few secrets can't be written."""
     share, how, own = CELLS[seed % len(CELLS)]
     count = secrets if own else 10
-    story = f"{share:.0%} of {'own' if own else '10'} hosts: {how['kind']} {how.get('seconds', '')}".strip()
+    scenario = f"{share:.0%} of {'own' if own else '10'} hosts: {how['kind']} {how.get('seconds', '')}".strip()
     world = World({"alpha": secrets}, due=spread, hosts=count, seed=seed)
     broken = {arn for arn, host in world.host.items() if host < share * count}
     healthy = world.of.keys() - broken
@@ -50,11 +50,13 @@ def hosts(secrets: int, seed: int) -> Iterator[Result]:
     expired = len((world.tally.expired | world.stale()) & healthy - locked)
     world.run(14)
     requests = max(map(_in_worst_hour, world.providers["alpha"].failed.values()), default=0)
-    yield Result(story=story, what="healthy tenants expired", figure=expired, limit=0)
-    yield Result(story=story, what="requests in an hour to a dead host", figure=requests, limit=20)
+    yield Result(scenario=scenario, what="healthy tenants expired", figure=expired, limit=0)
+    yield Result(scenario=scenario, what="requests in an hour to a dead host", figure=requests, limit=20)
     if how["kind"] == "refuses":
-        yield Result(story=story, what="not back 15 min after", figure=len(world.stale() & broken - locked), limit=0)
-    yield Result(story=story, what="redeemed twice", figure=world.double_redemptions(), limit=0)
+        yield Result(
+            scenario=scenario, what="not back 15 min after", figure=len(world.stale() & broken - locked), limit=0
+        )
+    yield Result(scenario=scenario, what="redeemed twice", figure=world.double_redemptions(), limit=0)
 
 
 def _in_worst_hour(seconds: list[float]) -> int:
@@ -63,16 +65,16 @@ def _in_worst_hour(seconds: list[float]) -> int:
 
 def store_away(secrets: int, seed: int) -> Iterator[Result]:
     """Secrets Manager is away for six hours."""
-    story = f"store away for 6 h, {secrets:,} secrets"
+    scenario = f"store away for 6 h, {secrets:,} secrets"
     world = World(shared(secrets), due=spread, seed=seed)
     world.account.outage = world.span(BEGINS_MINUTE, 6 * 60)
     world.run(BEGINS_MINUTE + 6 * 60)
     # The rest of the minute in which it ends.
     minutes = world.minutes_until_fresh(90, but=world.dead())
-    yield Result(story=story, what="fresh after, min", figure=minutes, limit=max(5, 3 + secrets / 1000))
+    yield Result(scenario=scenario, what="fresh after, min", figure=minutes, limit=max(5, 3 + secrets / 1000))
     world.run(5)
-    yield Result(story=story, what="grants dead", figure=len(world.dead()), limit=0)
-    yield Result(story=story, what="redeemed twice", figure=world.double_redemptions(), limit=0)
+    yield Result(scenario=scenario, what="grants dead", figure=len(world.dead()), limit=0)
+    yield Result(scenario=scenario, what="redeemed twice", figure=world.double_redemptions(), limit=0)
 
 
 def slow_herd(secrets: int, seed: int) -> Iterator[Result]:
@@ -85,17 +87,17 @@ def slow_herd(secrets: int, seed: int) -> Iterator[Result]:
 
 def tight_rate(secrets: int, seed: int) -> Iterator[Result]:
     """A provider's own rate is a fifth above what its tokens' life needs; the dispatcher starts up to 4 s late."""
-    story = "provider's own rate"
+    scenario = "provider's own rate"
     world = World({"alpha": secrets}, due=spread, seed=seed)
     world.limit("alpha", secrets / 3000)
     world.latest_start = 4.0
     world.run(60)
     world.tally.expired.clear()
     world.run(120)
-    yield Result(story=story, what="expired after the first cycle", figure=len(world.tally.expired), limit=0)
-    yield Result(story=story, what="redeemed twice", figure=world.double_redemptions(), limit=0)
+    yield Result(scenario=scenario, what="expired after the first cycle", figure=len(world.tally.expired), limit=0)
+    yield Result(scenario=scenario, what="redeemed twice", figure=world.double_redemptions(), limit=0)
     refused = world.providers["alpha"].limited / max(1, world.tally.refreshed)
-    yield Result(story=story, what="requests refused, share", figure=refused, limit=0.4)
+    yield Result(scenario=scenario, what="requests refused, share", figure=refused, limit=0.4)
 
 
 def busy(secrets: int, seed: int) -> Iterator[Result]:
@@ -103,7 +105,7 @@ def busy(secrets: int, seed: int) -> Iterator[Result]:
     world = World({"alpha": secrets}, due=spread, hosts=max(1, secrets // 20), seed=seed)
     world.providers["alpha"].busy_share = 0.2
     world.run(180)
-    yield Result(story="one request in five refused", what="expired", figure=len(world.tally.expired), limit=0)
+    yield Result(scenario="one request in five refused", what="expired", figure=len(world.tally.expired), limit=0)
 
 
 def unknown(secrets: int, seed: int) -> Iterator[Result]:
@@ -114,7 +116,7 @@ def unknown(secrets: int, seed: int) -> Iterator[Result]:
     world.break_down("alpha", -1, minutes=60)
     world.run(10)
     yield Result(
-        story="unknown rows, provider hangs",
+        scenario="unknown rows, provider hangs",
         what="unknown outcomes",
         figure=world.tally.errors.get(UNKNOWN, 0),
         limit=15,
@@ -128,7 +130,7 @@ def hanging_herd(secrets: int, seed: int) -> Iterator[Result]:
         world.break_down("alpha", minute, minutes=60)
         world.run(12)
         yield Result(
-            story=f"{secrets:,} due, provider hangs {'before' if minute < 0 else 'in the middle'}",
+            scenario=f"{secrets:,} due, provider hangs {'before' if minute < 0 else 'in the middle'}",
             what="unknown outcomes",
             figure=world.tally.errors.get(UNKNOWN, 0),
             # Later it hits all that runs, and before the dispatcher knows, some of what follows.
@@ -138,13 +140,15 @@ def hanging_herd(secrets: int, seed: int) -> Iterator[Result]:
 
 def poison(secrets: int, seed: int) -> Iterator[Result]:
     """The runs on three secrets of one provider kill their function."""
-    story = "three secrets kill their function"
+    scenario = "three secrets kill their function"
     world = World(shared(secrets), due=spread, seed=seed)
     world.poisoned = set(list(world.of)[:3])
     world.run(90)
     expired = world.tally.expired - world.poisoned
-    yield Result(story=story, what="others expired", figure=len(expired), limit=0)
-    yield Result(story=story, what="others' p99, due to stored, s", figure=world.quantile(0.99), limit=LATE_SECONDS)
+    yield Result(scenario=scenario, what="others expired", figure=len(expired), limit=0)
+    yield Result(
+        scenario=scenario, what="others' p99, due to stored, s", figure=world.quantile(0.99), limit=LATE_SECONDS
+    )
 
 
 FAULTS = {

@@ -1,4 +1,4 @@
-"""The goals of a fleet, and the story that shows whether each is reached."""
+"""The goals of a fleet, and the scenario that shows whether each is reached."""
 
 import tracemalloc
 from collections.abc import Callable, Iterator
@@ -27,7 +27,7 @@ MOST_MINUTES = 60
 class Result:
     """One figure against its limit."""
 
-    story: str
+    scenario: str
     what: str
     figure: float
     limit: float
@@ -55,12 +55,12 @@ def at_once(_number: int, _chance: object) -> float:
     return 0.0
 
 
-def nothing_lost(story: str, world: World) -> Iterator[Result]:
-    """Return the goals that every story has."""
-    yield Result(story=story, what="expired", figure=len(world.tally.expired), limit=0)
+def nothing_lost(scenario: str, world: World) -> Iterator[Result]:
+    """Return the goals that every scenario has."""
+    yield Result(scenario=scenario, what="expired", figure=len(world.tally.expired), limit=0)
     world.drain()  # tokens of a run that is under way are in neither place yet
-    yield Result(story=story, what="redeemed, not stored nor kept", figure=len(world.dead()), limit=0)
-    yield Result(story=story, what="redeemed twice", figure=world.double_redemptions(), limit=0)
+    yield Result(scenario=scenario, what="redeemed, not stored nor kept", figure=len(world.dead()), limit=0)
+    yield Result(scenario=scenario, what="redeemed twice", figure=world.double_redemptions(), limit=0)
 
 
 def herd(secrets: int, seed: int) -> Iterator[Result]:
@@ -82,16 +82,16 @@ def copies(secrets: int, seed: int) -> Iterator[Result]:
         while world.tally.refreshed < len(world.of) and minutes[published] < MOST_MINUTES:
             world.run(1)
             minutes[published] += 1
-    story = "all due at once, with copies"
+    scenario = "all due at once, with copies"
     # Four writes a refresh in place of two; the first minute goes into the slow start.
     most = 2 * minutes[False] + 1
-    yield Result(story=story, what="all stored after, min", figure=minutes[True], limit=most)
-    yield from nothing_lost(story, world)
+    yield Result(scenario=scenario, what="all stored after, min", figure=minutes[True], limit=most)
+    yield from nothing_lost(scenario, world)
     failed = sum(world.tally.errors.values())
-    yield Result(story=story, what="runs that failed", figure=failed, limit=0)
-    yield Result(story=story, what="minutes of the store's breaker", figure=world.tally.breakers[STORE], limit=0)
+    yield Result(scenario=scenario, what="runs that failed", figure=failed, limit=0)
+    yield Result(scenario=scenario, what="minutes of the store's breaker", figure=world.tally.breakers[STORE], limit=0)
     wrong = world.behind() ^ missing
-    yield Result(story=story, what="copies behind that are there", figure=len(wrong), limit=0)
+    yield Result(scenario=scenario, what="copies behind that are there", figure=len(wrong), limit=0)
 
 
 def steady(secrets: int, seed: int) -> Iterator[Result]:
@@ -102,8 +102,8 @@ def steady(secrets: int, seed: int) -> Iterator[Result]:
     world.run(15)
     growth = memory_of_a_minute(world) / before  # before the last runs are drained, while more and more is due
     yield from nothing_lost("steady state", world)
-    yield Result(story="steady state", what="p99, due to stored, s", figure=world.quantile(0.99), limit=LATE_SECONDS)
-    yield Result(story="steady state", what="dispatcher's memory in 15 min, x", figure=growth, limit=MEMORY_GROWTH)
+    yield Result(scenario="steady state", what="p99, due to stored, s", figure=world.quantile(0.99), limit=LATE_SECONDS)
+    yield Result(scenario="steady state", what="dispatcher's memory in 15 min, x", figure=growth, limit=MEMORY_GROWTH)
 
 
 def hanging(secrets: int, seed: int) -> Iterator[Result]:
@@ -113,11 +113,13 @@ def hanging(secrets: int, seed: int) -> Iterator[Result]:
     world.break_down("hanging", 5, minutes=60)
     world.run(70)
     late = world.quantile(0.99, but="hanging")
-    yield Result(story="30 % hang for an hour", what="others' p99, due to stored, s", figure=late, limit=LATE_SECONDS)
+    yield Result(
+        scenario="30 % hang for an hour", what="others' p99, due to stored, s", figure=late, limit=LATE_SECONDS
+    )
     expired = sum(world.of[arn] != "hanging" for arn in world.tally.expired)
-    yield Result(story="30 % hang for an hour", what="others expired", figure=expired, limit=0)
+    yield Result(scenario="30 % hang for an hour", what="others expired", figure=expired, limit=0)
     twice = world.double_redemptions()
-    yield Result(story="30 % hang for an hour", what="redeemed twice", figure=twice, limit=0)
+    yield Result(scenario="30 % hang for an hour", what="redeemed twice", figure=twice, limit=0)
 
 
 def lost_index(secrets: int, seed: int) -> Iterator[Result]:
@@ -138,7 +140,7 @@ def saturated(secrets: int, seed: int) -> Iterator[Result]:
     world.run(10)
     used = (world.account.writes.taken - before) / (world.clock.seconds - began) / world.limits.writes_per_second
     yield Result(
-        story=f"{secrets * 3:,} due at once",
+        scenario=f"{secrets * 3:,} due at once",
         what="of the write budget used",
         figure=used,
         limit=BUDGET_SHARE,
@@ -146,7 +148,7 @@ def saturated(secrets: int, seed: int) -> Iterator[Result]:
     )
     world.drain()
     lost = len(world.dead())
-    yield Result(story=f"{secrets * 3:,} due at once", what="redeemed, not stored nor kept", figure=lost, limit=0)
+    yield Result(scenario=f"{secrets * 3:,} due at once", what="redeemed, not stored nor kept", figure=lost, limit=0)
 
 
 def half_quota(secrets: int, seed: int) -> Iterator[Result]:
@@ -165,7 +167,7 @@ def limited(secrets: int, seed: int) -> Iterator[Result]:
     world.run(50)
     yield from nothing_lost("ten providers at their limits", world)
     refused = sum(provider.limited for provider in world.providers.values()) / max(1, world.tally.refreshed)
-    yield Result(story="ten providers at their limits", what="requests refused, share", figure=refused, limit=0.1)
+    yield Result(scenario="ten providers at their limits", what="requests refused, share", figure=refused, limit=0.1)
 
 
 def throttled(secrets: int, seed: int) -> Iterator[Result]:
@@ -197,7 +199,7 @@ def memory_of_a_minute(world: World) -> float:
     return float(peak)
 
 
-STORIES: dict[str, Callable[[int, int], Iterator[Result]]] = {
+SCENARIOS: dict[str, Callable[[int, int], Iterator[Result]]] = {
     "herd": herd,
     "copies": copies,
     "steady": steady,

@@ -1,4 +1,4 @@
-"""Stories in which a fleet's own members are bad, or AWS is: what one customer's trouble costs all the others."""
+"""Scenarios in which a fleet's own members are bad, or AWS is: what one customer's trouble costs all the others."""
 
 from collections.abc import Callable, Collection, Iterator
 from itertools import product
@@ -53,16 +53,18 @@ def _bad(world: World, share: float, place: str) -> Collection[str]:
     return [arn for number, arn in enumerate(arns) if number % 10 < share * 10]
 
 
-def _harmless(story: str, world: World, bad: Collection[str], *, limit: float = 0) -> Iterator[Result]:
+def _harmless(scenario: str, world: World, bad: Collection[str], *, limit: float = 0) -> Iterator[Result]:
     healthy = world.of.keys() - set(bad)
     expired = (world.tally.expired | world.stale()) & healthy
-    yield Result(story=story, what="healthy expired", figure=len(expired), limit=limit)
+    yield Result(scenario=scenario, what="healthy expired", figure=len(expired), limit=limit)
     # In a small fleet nobody else may be due for three minutes.
     minutes = 10 if len(world.of) >= MANY else 60
-    yield Result(story=story, what="minutes of the store's breaker", figure=world.tally.breakers[STORE], limit=minutes)
+    yield Result(
+        scenario=scenario, what="minutes of the store's breaker", figure=world.tally.breakers[STORE], limit=minutes
+    )
     world.drain()
-    yield Result(story=story, what="grants dead", figure=len(world.dead() - set(bad)), limit=0)
-    yield Result(story=story, what="redeemed twice", figure=world.double_redemptions(), limit=0)
+    yield Result(scenario=scenario, what="grants dead", figure=len(world.dead() - set(bad)), limit=0)
+    yield Result(scenario=scenario, what="redeemed twice", figure=world.double_redemptions(), limit=0)
 
 
 def unkept(secrets: int, seed: int) -> Iterator[Result]:
@@ -73,10 +75,10 @@ def unkept(secrets: int, seed: int) -> Iterator[Result]:
     bad = set(_bad(world, 0.05, "by lot"))
     (world.account.slowed if throttled else world.account.unwritable).update(bad)
     world.run(100)
-    story = f"5 % {'have a throttled key' if throttled else 'unwritable, no key for kept tokens'}"
+    scenario = f"5 % {'have a throttled key' if throttled else 'unwritable, no key for kept tokens'}"
     healthy = world.of.keys() - bad
     figure = len((world.tally.expired | world.stale()) & healthy)
-    yield Result(story=story, what="healthy expired", figure=figure, limit=0)
+    yield Result(scenario=scenario, what="healthy expired", figure=figure, limit=0)
 
 
 def store_beside(secrets: int, seed: int) -> Iterator[Result]:
@@ -91,10 +93,10 @@ def store_beside(secrets: int, seed: int) -> Iterator[Result]:
     world.run(BEGINS_MINUTE + minutes + 1)
     fresh = world.minutes_until_fresh(30, but=world.dead() | bad)
     world.run(5)
-    story = f"store {'away for 6 h' if away else 'refuses writes for 30 min'}, 5 % unwritable"
-    yield Result(story=story, what="fresh after, min", figure=fresh + 1, limit=5 if away else 10)
-    yield Result(story=story, what="grants dead", figure=len(world.dead() - bad), limit=0)
-    yield Result(story=story, what="redeemed twice", figure=world.double_redemptions(), limit=0)
+    scenario = f"store {'away for 6 h' if away else 'refuses writes for 30 min'}, 5 % unwritable"
+    yield Result(scenario=scenario, what="fresh after, min", figure=fresh + 1, limit=5 if away else 10)
+    yield Result(scenario=scenario, what="grants dead", figure=len(world.dead() - bad), limit=0)
+    yield Result(scenario=scenario, what="redeemed twice", figure=world.double_redemptions(), limit=0)
 
 
 def lagging_index(secrets: int, seed: int) -> Iterator[Result]:
@@ -103,10 +105,10 @@ def lagging_index(secrets: int, seed: int) -> Iterator[Result]:
     world = World(shared(secrets), due=spread, seed=seed)
     world.slip(BEGINS_MINUTE, 60, behind=behind)
     world.run(BEGINS_MINUTE + 60 + 2 * behind)
-    story = f"index {behind} min behind for an hour"
-    yield Result(story=story, what="p99, due to stored, s", figure=world.quantile(0.99), limit=LATE_SECONDS)
-    yield Result(story=story, what="breakers, min", figure=world.tally.breakers.total(), limit=0)
-    yield from nothing_lost(story, world)
+    scenario = f"index {behind} min behind for an hour"
+    yield Result(scenario=scenario, what="p99, due to stored, s", figure=world.quantile(0.99), limit=LATE_SECONDS)
+    yield Result(scenario=scenario, what="breakers, min", figure=world.tally.breakers.total(), limit=0)
+    yield from nothing_lost(scenario, world)
 
 
 SHARES: dict[float, float] = {0.06: 0.0, 0.3: 0.001, 0.5: 0.04}
@@ -121,9 +123,9 @@ def failing_table(secrets: int, seed: int) -> Iterator[Result]:
     alone = [TableFault(begins=begins, ends=ends, share=share)]
     world.table.faults = alone if how == "each for itself" else [*_bursts(begins, ends, share, world.chance)]
     world.run(BEGINS_MINUTE + 60 + 10)
-    story = f"{share:.0%} of the table's writes fail, {how}"
-    yield Result(story=story, what="breakers, min", figure=world.tally.breakers.total(), limit=0)
-    yield from _kept_through(story, world, SHARES[share])
+    scenario = f"{share:.0%} of the table's writes fail, {how}"
+    yield Result(scenario=scenario, what="breakers, min", figure=world.tally.breakers.total(), limit=0)
+    yield from _kept_through(scenario, world, SHARES[share])
 
 
 def failing_minutes(secrets: int, seed: int) -> Iterator[Result]:
@@ -153,12 +155,12 @@ def _whole_minutes(begins: float, ends: float, share: float, chance: Random) -> 
         minute += 60
 
 
-def _kept_through(story: str, world: World, share: float) -> Iterator[Result]:
+def _kept_through(scenario: str, world: World, share: float) -> Iterator[Result]:
     expired = len(world.tally.expired) / len(world.of)
-    yield Result(story=story, what="expired, share", figure=expired, limit=share)
+    yield Result(scenario=scenario, what="expired, share", figure=expired, limit=share)
     world.drain()
-    yield Result(story=story, what="redeemed, not stored nor kept", figure=len(world.dead()), limit=0)
-    yield Result(story=story, what="redeemed twice", figure=world.double_redemptions(), limit=0)
+    yield Result(scenario=scenario, what="redeemed, not stored nor kept", figure=len(world.dead()), limit=0)
+    yield Result(scenario=scenario, what="redeemed twice", figure=world.double_redemptions(), limit=0)
 
 
 def growth(secrets: int, seed: int) -> Iterator[Result]:
@@ -170,8 +172,8 @@ def growth(secrets: int, seed: int) -> Iterator[Result]:
     missed = [minute.get("WithinWindowPercent", 100.0) < OBJECTIVE_PERCENT for minute in world.tally.gauges]
     periods = [any(missed[n : n + 5]) for n in range(0, len(missed), 5)]
     rings = sum(all(periods[n : n + PERIODS]) for n in range(len(periods) - PERIODS + 1))
-    story = f"grows to {secrets:,} in an hour"
-    yield Result(story=story, what="periods of objective-missed", figure=rings, limit=0)
+    scenario = f"grows to {secrets:,} in an hour"
+    yield Result(scenario=scenario, what="periods of objective-missed", figure=rings, limit=0)
 
 
 def repair(secrets: int, seed: int) -> Iterator[Result]:
@@ -193,12 +195,14 @@ def repair(secrets: int, seed: int) -> Iterator[Result]:
         if full:
             break
     herd = max(n for each in world.providers.values() for minute, n in each.requests.items() if minute >= REPAIRED)
-    story = f"30 % can be {'read' if reads else 'written'} again"
-    yield Result(story=story, what="half fresh after, min", figure=half or 99, limit=5)
-    yield Result(story=story, what="all fresh after, min", figure=full or 99, limit=10)
-    yield Result(story=story, what="requests a minute at a provider", figure=herd, limit=max(before, len(bad) / 2))
+    scenario = f"30 % can be {'read' if reads else 'written'} again"
+    yield Result(scenario=scenario, what="half fresh after, min", figure=half or 99, limit=5)
+    yield Result(scenario=scenario, what="all fresh after, min", figure=full or 99, limit=10)
+    yield Result(
+        scenario=scenario, what="requests a minute at a provider", figure=herd, limit=max(before, len(bad) / 2)
+    )
     expired = (world.tally.expired | world.stale()) - bad
-    yield Result(story=story, what="healthy expired", figure=len(expired), limit=0)
+    yield Result(scenario=scenario, what="healthy expired", figure=len(expired), limit=0)
 
 
 def gateway(secrets: int, seed: int) -> Iterator[Result]:
@@ -209,11 +213,11 @@ def gateway(secrets: int, seed: int) -> Iterator[Result]:
     provider.gateway_share = 0.2
     provider.gateway_says = FailureKind.NO_RESPONSE if plain else FailureKind.NOT_SENT
     world.run(120)
-    story = f"one request in five: {'plain 503' if plain else 'no connection'}, single use"
+    scenario = f"one request in five: {'plain 503' if plain else 'no connection'}, single use"
     share = len(world.tally.expired) / max(1, world.tally.refreshed)
     # Of three tries before the token expires, 0.8 % meet the gateway each time.
-    yield Result(story=story, what="expired, share of the refreshes", figure=share, limit=0.015)
-    yield Result(story=story, what="redeemed twice", figure=world.double_redemptions(), limit=0)
+    yield Result(scenario=scenario, what="expired, share of the refreshes", figure=share, limit=0.015)
+    yield Result(scenario=scenario, what="redeemed twice", figure=world.double_redemptions(), limit=0)
 
 
 def small_account(secrets: int, seed: int) -> Iterator[Result]:
@@ -221,9 +225,9 @@ def small_account(secrets: int, seed: int) -> Iterator[Result]:
     world = World(shared(secrets), due=spread, seed=seed)
     world.queue.account = lambda: 10 - world.chance.randrange(9)
     world.run(90)
-    story = "an account of ten runs, shared"
-    yield Result(story=story, what="p99, due to stored, s", figure=world.quantile(0.99), limit=600)
-    yield from nothing_lost(story, world)
+    scenario = "an account of ten runs, shared"
+    yield Result(scenario=scenario, what="p99, due to stored, s", figure=world.quantile(0.99), limit=600)
+    yield from nothing_lost(scenario, world)
 
 
 def late_scheduler(secrets: int, seed: int) -> Iterator[Result]:
@@ -239,13 +243,13 @@ def redeemed_and_lost(secrets: int, seed: int) -> Iterator[Result]:
     world = World(shared(secrets * 9 // 10) | {"lossy": secrets // 10}, due=spread, seed=seed)
     world.break_down("lossy", BEGINS_MINUTE, minutes=10, kind="redeems")
     world.run(60)
-    story = "a provider redeems and never responds, 10 min"
+    scenario = "a provider redeems and never responds, 10 min"
     others = [arn for arn in world.tally.expired | world.stale() if world.of[arn] != "lossy"]
-    yield Result(story=story, what="others expired", figure=len(others), limit=0)
+    yield Result(scenario=scenario, what="others expired", figure=len(others), limit=0)
     lost = sum(world.of[arn] == "lossy" for arn in world.dead())
-    yield Result(story=story, what="its grants lost", figure=lost, limit=64)
+    yield Result(scenario=scenario, what="its grants lost", figure=lost, limit=64)
     twice = [count for provider in world.providers.values() for count in provider.redeemed.values() if count > 2]  # noqa: PLR2004 - the last quarter sends it again
-    yield Result(story=story, what="sent more than twice", figure=len(twice), limit=lost)
+    yield Result(scenario=scenario, what="sent more than twice", figure=len(twice), limit=lost)
 
 
 def much_poison(secrets: int, seed: int) -> Iterator[Result]:
@@ -253,11 +257,11 @@ def much_poison(secrets: int, seed: int) -> Iterator[Result]:
     world = World(shared(secrets), due=spread, seed=seed)
     world.poisoned = set(_bad(world, 0.1, "by lot"))
     world.run(90)
-    story = "a tenth kill their function"
+    scenario = "a tenth kill their function"
     expired = (world.tally.expired | world.stale()) - world.poisoned
-    yield Result(story=story, what="others expired", figure=len(expired), limit=0)
+    yield Result(scenario=scenario, what="others expired", figure=len(expired), limit=0)
     # After each crash the mapping starts half as many runs: the others are late, and in time.
-    yield Result(story=story, what="others' p99, due to stored, s", figure=world.quantile(0.99), limit=600)
+    yield Result(scenario=scenario, what="others' p99, due to stored, s", figure=world.quantile(0.99), limit=600)
 
 
 MEMBERS: dict[str, Callable[[int, int], Iterator[Result]]] = {

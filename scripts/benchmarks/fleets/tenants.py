@@ -1,4 +1,4 @@
-"""Stories of one trouble that must not become everybody's: a tenant's dead grants, and a provider that says 429."""
+"""Scenarios of one trouble that must not become everybody's: a tenant's dead grants, and a provider that says 429."""
 
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -58,13 +58,13 @@ def revoked(secrets: int, seed: int) -> Iterator[Result]:
     world.providers["alpha"].revoked.update(str(number) for number in range(count))
     world.run(180)
     where = f"{'alone ' if alone else ''}within {minutes} min{', own hosts' if own_hosts else ''}"
-    story = f"30 % are revoked, due {where}"
+    scenario = f"30 % are revoked, due {where}"
     expired = (world.tally.expired | world.stale()) - dead
-    yield Result(story=story, what="healthy expired", figure=len(expired), limit=0)
+    yield Result(scenario=scenario, what="healthy expired", figure=len(expired), limit=0)
     wrong = sum(told[arn] != 1 for arn in dead) + len(told.keys() - dead)
-    yield Result(story=story, what="not told once", figure=wrong, limit=0)
-    yield Result(story=story, what="breaker, min", figure=world.tally.breakers.total(), limit=30)
-    yield from _whole(story, world)
+    yield Result(scenario=scenario, what="not told once", figure=wrong, limit=0)
+    yield Result(scenario=scenario, what="breaker, min", figure=world.tally.breakers.total(), limit=30)
+    yield from _whole(scenario, world)
 
 
 def rejecting(secrets: int, seed: int) -> Iterator[Result]:
@@ -74,15 +74,15 @@ def rejecting(secrets: int, seed: int) -> Iterator[Result]:
     told = _told(world)
     world.break_down("alpha", BEGINS_MINUTE, minutes=60, kind="rejects", requests=share)
     world.run(BEGINS_MINUTE + 60)
-    story = f"{share:.0%} are falsely rejected for an hour"
+    scenario = f"{share:.0%} are falsely rejected for an hour"
     opened = world.tally.breakers.total()
     if share == 1:
-        yield Result(story=story, what="breaker, min", figure=opened, limit=1, at_least=True)
+        yield Result(scenario=scenario, what="breaker, min", figure=opened, limit=1, at_least=True)
     world.run(60)
     # Before a rejected grant was tried again it was 0.11 to 0.19 for a half, and 0.02 at most for all and nine tenths.
-    yield Result(story=story, what="stale an hour after, share", figure=len(world.stale()) / secrets, limit=0.02)
-    yield Result(story=story, what="told, share", figure=len(told) / secrets, limit=0.9)
-    yield from _whole(story, world)
+    yield Result(scenario=scenario, what="stale an hour after, share", figure=len(world.stale()) / secrets, limit=0.02)
+    yield Result(scenario=scenario, what="told, share", figure=len(told) / secrets, limit=0.9)
+    yield from _whole(scenario, world)
 
 
 def _busy(secrets: int, seed: int, *, factor: float, due: Callable[[int, Random], float], burst: float = 0.0) -> World:
@@ -107,20 +107,20 @@ def gap(secrets: int, seed: int) -> Iterator[Result]:
     world.run(60)
     # At 10,000 the write budget is the narrower limit.
     possible = max(PERIOD_SECONDS / SECONDS_A_MINUTE / factor, len(world.of) / world.limits.runs_a_minute)
-    story = f"an hour's gap, {factor} times the need"
+    scenario = f"an hour's gap, {factor} times the need"
     minutes = world.minutes_until_fresh(180, but=_others(world))
-    yield Result(story=story, what="fresh after, of the possible time", figure=minutes / possible, limit=2)
-    yield from _calm(story, world)
+    yield Result(scenario=scenario, what="fresh after, of the possible time", figure=minutes / possible, limit=2)
+    yield from _calm(scenario, world)
 
 
 def busy_herd(secrets: int, seed: int) -> Iterator[Result]:
     """All of a provider that takes twice the need are due at once; the other provider's are not."""
     world = _busy(secrets, seed, factor=2, due=lambda number, _: 0.0 if number < secrets else spread(number, None))
     world.run(60)
-    story = "all due at once, twice the need"
+    scenario = "all due at once, twice the need"
     stale = sum(world.of[arn] == "alpha" for arn in world.stale())
-    yield Result(story=story, what="stale after an hour", figure=stale, limit=0)
-    yield from _calm(story, world)
+    yield Result(scenario=scenario, what="stale after an hour", figure=stale, limit=0)
+    yield from _calm(scenario, world)
 
 
 def bucket(secrets: int, seed: int) -> Iterator[Result]:
@@ -155,16 +155,20 @@ def counts_refused(secrets: int, seed: int) -> Iterator[Result]:
         world.provider_limits["alpha"] = ProviderLimits(runs_per_second=NAMED_SHARE * per_second)
     world.deaf = (60.0 * SECONDS_A_MINUTE, 120.0 * SECONDS_A_MINUTE)
     world.run(60)
-    story = f"counts refused ones, {factor} times the need, {'with' if named else 'without'} [rate]"
+    scenario = f"counts refused ones, {factor} times the need, {'with' if named else 'without'} [rate]"
     late = (world.tally.expired | world.stale()) - _others(world)
-    yield Result(story=story, what="late in an hour, share", figure=len(late) / secrets, limit=0.1 if named else 1)
+    yield Result(
+        scenario=scenario, what="late in an hour, share", figure=len(late) / secrets, limit=0.1 if named else 1
+    )
     world.run(60)
     minutes = world.minutes_until_fresh(180, but=_others(world))
     times = minutes / (PERIOD_SECONDS / SECONDS_A_MINUTE / factor)
-    yield Result(story=story, what="fresh after a gap, of the possible time", figure=times, limit=2 if named else 10)
+    yield Result(
+        scenario=scenario, what="fresh after a gap, of the possible time", figure=times, limit=2 if named else 10
+    )
     refused = world.providers["alpha"].limited / max(1, world.tally.refreshed)
-    yield Result(story=story, what="refused requests for each refresh", figure=refused, limit=0.1 if named else 5)
-    yield from _whole(story, world)
+    yield Result(scenario=scenario, what="refused requests for each refresh", figure=refused, limit=0.1 if named else 5)
+    yield from _whole(scenario, world)
 
 
 def flapping(secrets: int, seed: int) -> Iterator[Result]:
@@ -176,12 +180,12 @@ def flapping(secrets: int, seed: int) -> Iterator[Result]:
     world.run(BEGINS_MINUTE + HOURS * 60)
     expired = world.tally.expired | world.stale()
     theirs = {arn for arn, host in world.host.items() if host == 0}
-    story = f"a host {how['kind']} for every other 3 min"
-    yield Result(story=story, what="others expired", figure=len(expired - theirs), limit=0)
-    yield Result(story=story, what="its expired, share", figure=len(expired & theirs) / len(theirs), limit=1)
+    scenario = f"a host {how['kind']} for every other 3 min"
+    yield Result(scenario=scenario, what="others expired", figure=len(expired - theirs), limit=0)
+    yield Result(scenario=scenario, what="its expired, share", figure=len(expired & theirs) / len(theirs), limit=1)
     unknown = world.tally.errors.get("RefreshOutcomeUnknown", 0)
-    yield Result(story=story, what="unknown outcomes for each", figure=unknown / len(theirs), limit=5)
-    yield from _whole(story, world)
+    yield Result(scenario=scenario, what="unknown outcomes for each", figure=unknown / len(theirs), limit=5)
+    yield from _whole(scenario, world)
 
 
 def _others(world: World) -> set[str]:
@@ -196,11 +200,11 @@ def always_refused(secrets: int, seed: int) -> Iterator[Result]:
     world.deaf = (90.0 * SECONDS_A_MINUTE, 150.0 * SECONDS_A_MINUTE)
     world.run(150)
     times = world.minutes_until_fresh(60, but=theirs) / max(2, secrets / world.limits.runs_a_minute)
-    yield Result(story="a tenth is always refused", what="fresh after, of the possible time", figure=times, limit=2)
+    yield Result(scenario="a tenth is always refused", what="fresh after, of the possible time", figure=times, limit=2)
     yield from _whole("a tenth is always refused", world)
 
 
-def _hours(story: str, world: World) -> Iterator[Result]:
+def _hours(scenario: str, world: World) -> Iterator[Result]:
     """Say which share of the refreshes was late in the worst of three hours."""
     worst, secrets = 0.0, [arn for arn, provider in world.of.items() if provider == "alpha"]
     for _ in range(3):
@@ -208,24 +212,24 @@ def _hours(story: str, world: World) -> Iterator[Result]:
         world.run(60)
         late = (world.tally.expired | world.stale()).intersection(secrets)
         worst = max(worst, len(late) / len(secrets))
-    yield Result(story=story, what="late in the worst hour, share", figure=worst, limit=0.1)
-    yield from _calm(story, world)
+    yield Result(scenario=scenario, what="late in the worst hour, share", figure=worst, limit=0.1)
+    yield from _calm(scenario, world)
 
 
-def _calm(story: str, world: World) -> Iterator[Result]:
+def _calm(scenario: str, world: World) -> Iterator[Result]:
     """Say what the others notice."""
     late = world.quantile(0.99, but="alpha")
     if not world.deaf[1]:
-        yield Result(story=story, what="others' p99, due to stored, s", figure=late, limit=LATE_SECONDS)
-    yield Result(story=story, what="breaker, min", figure=world.tally.breakers.total(), limit=0)
+        yield Result(scenario=scenario, what="others' p99, due to stored, s", figure=late, limit=LATE_SECONDS)
+    yield Result(scenario=scenario, what="breaker, min", figure=world.tally.breakers.total(), limit=0)
     refused = world.providers["alpha"].limited / max(1, world.tally.refreshed)
-    yield Result(story=story, what="refused requests for each refresh", figure=refused, limit=2.5)
-    yield from _whole(story, world)
+    yield Result(scenario=scenario, what="refused requests for each refresh", figure=refused, limit=2.5)
+    yield from _whole(scenario, world)
 
 
-def _whole(story: str, world: World) -> Iterator[Result]:
-    yield Result(story=story, what="dispatches failed", figure=world.tally.dispatches_failed, limit=0)
-    yield Result(story=story, what="redeemed twice", figure=world.double_redemptions(), limit=0)
+def _whole(scenario: str, world: World) -> Iterator[Result]:
+    yield Result(scenario=scenario, what="dispatches failed", figure=world.tally.dispatches_failed, limit=0)
+    yield Result(scenario=scenario, what="redeemed twice", figure=world.double_redemptions(), limit=0)
 
 
 TENANTS: dict[str, Callable[[int, int], Iterator[Result]]] = {

@@ -100,7 +100,7 @@ class World:
             hosts: How many token hosts each provider has.
             seed: Of everything that is random.
             keeps: Whether the table keeps tokens that Secrets Manager refuses.
-            measured: Whether the story wants the gauges of each minute.
+            measured: Whether the scenario wants the gauges of each minute.
             copies: Whether each secret has a copy for services.
         """
         # The runs draw from the module's own generator; the same seed gives the same figures on any machine.

@@ -161,7 +161,7 @@ def _keep_secret(scene: Scene) -> None:
     scene.check("of these were found", 0, found)
 
 
-STORY = (
+SCENARIO = (
     Chapter(
         title="A person authorizes once",
         why="A user consents in the browser, and the tokens are stored as the secret's first version. No person is "
