@@ -49,11 +49,6 @@ class Cause(Enum):
     OTHER = auto()
 
     @property
-    def is_transient(self) -> bool:
-        """Whether the same call may succeed in a moment."""
-        return self in {Cause.THROTTLED, Cause.SERVER_ERROR, Cause.UNREACHABLE}
-
-    @property
     def is_denial(self) -> bool:
         """Whether the caller lacks a permission or valid credentials."""
         return self in {Cause.DENIED, Cause.KEY_DENIED, Cause.NO_CREDENTIALS} | _UNUSABLE

@@ -25,10 +25,12 @@ def until(deadline: Deadline, *, after_write: bool = False) -> Repeat:
 
     `after_write` says that the call follows a write: a new version can be unknown to the next call for a moment.
     """
-    passing = {Cause.NOT_FOUND, Cause.NO_VALUE} if after_write else set()
+    passing = {Cause.THROTTLED, Cause.SERVER_ERROR, Cause.UNREACHABLE}
+    if after_write:
+        passing |= {Cause.NOT_FOUND, Cause.NO_VALUE}
 
     def may_pass(error: BaseException) -> bool:
-        return isinstance(error, CallFailed) and (error.failure.cause.is_transient or error.failure.cause in passing)
+        return isinstance(error, CallFailed) and error.failure.cause in passing
 
     def repeated(attempt: Callable[[], T], /) -> T:
         clock = deadline.clock

@@ -55,12 +55,6 @@ class SecretName:
         return *corrected, "get a new token set: ", self.authorize
 
     @property
-    def list_versions(self) -> Command:
-        """Return the command that lists the versions with their labels and keys."""
-        line = "aws secretsmanager list-secret-version-ids --include-deprecated --secret-id {} --region {}"
-        return Command.of(line, self.secret_id, self.region)
-
-    @property
     def force(self) -> Command:
         """Return the command that refreshes now."""
         return self.command("refresh", "--force")
@@ -182,6 +176,7 @@ def version_locked(
     """
     where = f"in version {version_id} (label {label})" if version_id else f"under label {label}"
     key = f"KMS key {' or '.join(keys)}" if keys else "its KMS key"
+    versions = "aws secretsmanager list-secret-version-ids --include-deprecated --secret-id {} --region {}"
     enable = [Command.of("aws kms enable-key --key-id {} --region {}", one, secret.region) for one in keys]
     error = errors.SecretAccessDenied(
         f"{what} {where}, and {key} is refused",
@@ -189,7 +184,7 @@ def version_locked(
             "Allow kms:Decrypt on that key for the caller's role (the worker's: previous_kms_keys in the deployment's ",
             "file), cancel its deletion, or enable it: the next run then goes on",
             *(part for one in enable for part in (": ", one)),
-            *(() if keys else (". Which key it is: ", secret.list_versions)),
+            *(() if keys else (". Which key it is: ", Command.of(versions, secret.secret_id, secret.region))),
             *(". If it is gone for good, get a new grant with ", secret.authorize),
         ),
     )
