@@ -18,7 +18,7 @@ from token_refresh_worker.bootstrap import SystemClock, build_run, open_bus
 from token_refresh_worker.run.events import Trigger, check_secret, is_queue_event, is_scheduled, read_event
 from token_refresh_worker.run.invocation import Invocation
 from token_refresh_worker.run.outcome import Outcome
-from token_refresh_worker.run.ports import Log
+from token_refresh_worker.run.ports import Deadline, Log
 from token_refresh_worker.run.run import Run
 from token_refresh_worker.run.settings import read_settings, token_secret_id
 
@@ -97,19 +97,20 @@ def open_invocation(context: Any, fleet: str | None = None) -> Invocation:
     request_id = getattr(context, "aws_request_id", None)
     remaining = getattr(context, "get_remaining_time_in_millis", None)
     left_seconds, clock = remaining() / 1000 if remaining else DEFAULT_TIME_LEFT_SECONDS, SystemClock()
+    # Counted from here: a fleet reads the row first, and slow reads must not move the deadline.
+    deadline = Deadline(clock=clock, at=clock.monotonic() + left_seconds)
     # Before anything can log: the settings, and with them the level, are not read yet.
     take_over_libraries("INFO", request_id=request_id)
 
-    def build(trigger: Trigger, variables: Mapping[str, str], time_left_seconds: float) -> Run:
+    def build(trigger: Trigger, variables: Mapping[str, str]) -> Run:
         settings = read_settings(variables)
         check_secret(trigger, settings.token_secret_id)
         bound = {"request_id": request_id, "secret_id": settings.token_secret_id}
         take_over_libraries(settings.log_level, **bound)
         log = open_log(settings.log_level, **bound)
-        return build_run(settings, trigger, clock=clock, log=log, time_left_seconds=time_left_seconds)
+        return build_run(settings, trigger, clock=clock, log=log, time_left_seconds=deadline.remaining_seconds)
 
     return Invocation(
-        time_left_seconds=left_seconds,
         secret_id=token_secret_id(os.environ),
         clock=clock,
         log=open_log(EVERYTHING, request_id=request_id),

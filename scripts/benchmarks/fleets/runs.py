@@ -60,9 +60,9 @@ def virtual_invocation(  # noqa: PLR0913 - a run and its surroundings, each by i
     host = host_name(endpoint.provider.name, endpoint.host)
     provider = replace(SINGLE_USE, name=endpoint.provider.name, token_endpoint=f"https://{host}/token")
     log = FakeLog()
+    deadline = Deadline(clock=clock, at=clock.seconds + RUN_SECONDS)
 
-    def build(trigger: Trigger, _variables: Mapping[str, str], time_left_seconds: float) -> Run:
-        deadline = Deadline(clock=clock, at=clock.seconds + time_left_seconds)
+    def build(trigger: Trigger, _variables: Mapping[str, str]) -> Run:
         store = SecretsManagerSecret(client, secret_arn, deadline)
         claims = TableClaims(dynamodb, TABLE, lambda: secret_arn, deadline)
         return Run(
@@ -86,9 +86,7 @@ def virtual_invocation(  # noqa: PLR0913 - a run and its surroundings, each by i
             trigger=trigger,
         )
 
-    return Invocation(
-        time_left_seconds=RUN_SECONDS, secret_id=secret_arn, clock=clock, log=log, build=build, fleet=FLEET
-    )
+    return Invocation(secret_id=secret_arn, clock=clock, log=log, build=build, fleet=FLEET)
 
 
 class VirtualKms:

@@ -1,7 +1,7 @@
 """One run of a function: event in, report out, and exactly one last log line either way."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
@@ -16,8 +16,8 @@ from token_refresh_worker.run.settings import token_secret_id
 Start = Callable[[], tuple[Trigger, Mapping[str, str]]]
 """Returns what starts a run, and its environment; it may raise."""
 
-BuildRun = Callable[[Trigger, Mapping[str, str], float], Run]
-"""Puts a run together: from what starts it, its environment, and how many seconds it may take; it may raise."""
+BuildRun = Callable[[Trigger, Mapping[str, str]], Run]
+"""Puts a run together, from what starts it and its environment; it may raise."""
 
 
 class FunctionLog(Log, Protocol):
@@ -31,26 +31,21 @@ class FunctionLog(Log, Protocol):
 class Invocation:
     """One run, and what its last log line says."""
 
-    time_left_seconds: float
     secret_id: str
     """What the log names where even the environment can't be made."""
     clock: Clock
     log: FunctionLog
     build: BuildRun
     fleet: str | None = None
-    _started: float = field(init=False)
     _trigger: str = "on_demand"
     _run: Run | None = None
-
-    def __post_init__(self) -> None:
-        """Start the stopwatch."""
-        self._started = self.clock.monotonic()
 
     def run(self, start: Start, *, secret_id: str | None = None, due_before: datetime | None = None) -> Outcome:
         """Run, and write the last log line. An error is reported, not raised.
 
         `start` gives what starts it, and its environment. In a fleet, the secret is given, and when it was due.
         """
+        began = self.clock.monotonic()
         self.secret_id = secret_id or self.secret_id
         try:
             report = self._execute(*start())
@@ -63,7 +58,7 @@ class Invocation:
             report,
             trigger=self._trigger,
             secret_id=self.secret_id,
-            duration_ms=round((self.clock.monotonic() - self._started) * 1000),
+            duration_ms=round((self.clock.monotonic() - began) * 1000),
             fleet=self.fleet,
             due_before=due_before,
         )
@@ -75,9 +70,7 @@ class Invocation:
 
     def _execute(self, trigger: Trigger, variables: Mapping[str, str]) -> Outcome:
         self._trigger, self.secret_id = trigger.name, token_secret_id(variables)
-        # A fleet has read the row by now, and perhaps the document; slow reads must not move the deadline.
-        left_seconds = self.time_left_seconds - (self.clock.monotonic() - self._started)
-        self._run = self.build(trigger, variables, left_seconds)
+        self._run = self.build(trigger, variables)
         # In a fleet the row says how the copy is: the tokens are stored, and no breaker is to count a missing copy.
         return self._run.execute() if self.fleet is None else self._run.conclude()
 
