@@ -361,6 +361,8 @@ class Grants:
     ) -> StoredTokens:
         """Store the token response of an application that exchanges the code itself, and return what is stored.
 
+        The application has to compare browser and customer before that exchange, as `finish` does.
+
         Args:
             secret_id: As in `begin`, and so are `provider`, `expect` and `variables`.
             response: The token response as the provider sent it: a JSON object.

@@ -261,7 +261,7 @@ def test_each_branch_has_its_own_secrets(
 
     built = node(tmp_path, "--experimental-strip-types", "backend.ts", **({"AWS_BRANCH": branch} if branch else {}))
 
-    assert (branch == "pr-7") == ("no environment is named for branch pr-7" in built.stderr)
+    assert (branch == "pr-7") == ("no environment is named for branch pr-7" in built.stderr) == (built.returncode != 0)
     policy = f"arn:aws:iam::123456789012:policy/token-refresh-myapp-{environment}-ReadTokens"
     one = [f"policy {policy}", f"ENV {environment}"]
     assert (3 * one if environment else []) == [it for it in built.stdout.splitlines() if "sandbox" not in it]
