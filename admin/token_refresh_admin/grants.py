@@ -121,9 +121,9 @@ class BegunGrant:
     """
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StoredTokens:
-    """What was stored: names and times."""
+    """What was stored: names and times, and no token, so that it may be printed."""
 
     secret_id: str
     """The secret, as it was named."""

@@ -131,6 +131,7 @@ def test_a_first_grant_is_confirmed_and_stored(application: Application) -> None
     assert (SECRET, "eu-central-1", "quickbooks") == (stored.secret_id, stored.region, stored.provider)
     assert ({"realmId": "1"}, None) == (stored.account, stored.published)
     assert "canary" not in repr(stored)
+    assert f"StoredTokens(secret_id='{SECRET}'" in repr(stored), "an application may log it"
     document = application.current()
     assert ("canary-refresh", "1", "quickbooks") == tuple(
         document[it] for it in ("refreshToken", "realmId", "provider")

@@ -166,6 +166,12 @@ OVER_A_LIVING_GRANT: Final[dict[str, State]] = {
     "a stranger's set with an expiry that is not believed": _over(
         _stranger(expiresAt=4_000_000_000_000), status=2, doctor=1
     ),
+    "a stranger's set of another provider": _over(
+        lambda desk: desk.put(strangers(desk, provider="xero")),
+        "belong to the provider xero",
+        status=3,
+        worlds=("stack",),
+    ),
     "a stranger's set of another deployment": _over(
         _of_another_deployment, "is of another secret: its claims are in", worlds=("stack",)
     ),

@@ -142,6 +142,7 @@ def test_the_wrong_provider(stage: Stage, profile: str) -> None:
     kept = f"--region eu-central-1 --profile {shlex.quote(profile)}"
     assert [
         f"token-refresh status {SECRET_ID} --provider upwork {kept}",
+        f"token-refresh restore {SECRET_ID} {kept}",
         f"token-refresh authorize {SECRET_ID} --provider atlassian {kept}",
     ] == commands_in(ended)
 

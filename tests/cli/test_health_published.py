@@ -234,3 +234,16 @@ def test_dead_tokens_over_a_living_grant(
     assert 1 == ended.screen.count("token-refresh authorize")
     assert 0 == cli("restore", "--yes").code
     assert 0 == cli("status").code
+
+
+def test_a_copy_that_is_gone_for_good(cli: Cli, tokens: Tokens, store: SecretsManagerServer) -> None:
+    """`refresh` and `status` say the same, and how the copy is made again."""
+    store.client().delete_secret(SecretId="published", ForceDeleteWithoutRecovery=True)
+    tokens.store(expires_in=HOUR)
+
+    ended, status = cli("refresh"), cli("status")
+
+    make = "  aws secretsmanager create-secret --name published --region eu-central-1"
+    assert (2, 2) == (ended.code, status.code)
+    assert make in ended.err.splitlines()
+    assert f"  {make}" in status.out.splitlines()

@@ -57,7 +57,7 @@ def test_a_variable_of_the_provider(cli: Cli) -> None:
     [
         ("generic", _ELSEWHERE, "name it with --authorization-endpoint URL"),
         ("shopify", _ELSEWHERE, "name the authorization page of that token endpoint with --authorization-endpoint URL"),
-        ("hubsopt", {}, "zoom (did you mean hubspot?)"),
+        ("hubsopt", {}, "that name (did you mean hubspot?)"),
     ],
 )
 def test_no_page(cli: Cli, provider: str, variables: dict[str, str], said: str) -> None:
@@ -171,3 +171,18 @@ def test_tokens_without_a_provider(
     assert "Send the refresh token to www.upwork.com?" in refresh.screen
     assert "--url URL" in verify.screen
     assert [] == endpoint.requests
+
+
+@pytest.mark.parametrize("line", ["status", "refresh", "authorize", "client", "doctor", "pause --for=1h"])
+def test_a_name_that_is_none(cli: Cli, tokens: Tokens, line: str) -> None:
+    """No printed command repeats `--provider` with a name that no profile has; the command that lists them is there."""
+    tokens.put("junk")
+
+    ended = cli(
+        *line.split(), SECRET_ID, "--provider=nope", "--yes" if line == "authorize" else "--region=eu-central-1"
+    )
+
+    assert ended.code
+    assert "there is no provider profile of that name" in ended.screen
+    assert "nope" not in ended.screen
+    assert "  token-refresh providers" in ended.err.splitlines()

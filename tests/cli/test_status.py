@@ -1,5 +1,6 @@
 """`status`: what it says, and its exit status."""
 
+import re
 from collections.abc import Mapping
 from datetime import timedelta
 
@@ -116,3 +117,15 @@ def test_secret_of_another_name(cli: Cli, tokens: Tokens) -> None:
     assert "other" in cli("status", "other").screen
     assert "other" in cli("status", TOKEN_SECRET_ID="other").screen
     assert 0 == cli("status", SECRET_ID, TOKEN_SECRET_ID="other").code
+
+
+def test_times_have_whole_seconds(cli: Cli, tokens: Tokens) -> None:
+    """No time that is printed has a fraction of a second, for people or machines, whatever was stored."""
+    tokens.store(expires_in=DAY, expiresAt=1_900_000_000_123)
+
+    refreshed = cli("refresh", "--force")
+    screens = [cli(*line.split()).out for line in ("status", "status --json", "history", "history --json")]
+
+    for screen in [refreshed.screen, *screens]:
+        assert re.search(r"\d\d:\d\d:\d\d", screen)
+        assert not re.search(r"\d\d:\d\d:\d\d[.,]\d", screen), screen

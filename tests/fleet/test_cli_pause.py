@@ -91,6 +91,19 @@ def test_no_pause_outlasts_a_grant(index: TableIndex) -> None:
     assert 0 == run("pause", "--all", "--for", "30m", "--why", "maintenance").exit_code
 
 
+def test_a_provider_that_nobody_has(index: TableIndex) -> None:
+    """A name that no profile and no secret of the fleet has is refused: its pause would hold back nobody.
+
+    A fleet's own profile is known by its secrets, and one of ours may be that of a secret which no run has read yet.
+    """
+    index.add(row("a", provider="their-own"))
+
+    codes = [run("pause", "--provider", name, *FOR_A_WHILE).exit_code for name in ("nope", "their-own", "hubspot")]
+
+    assert [2, 0, 0] == codes
+    assert {"their-own", "hubspot"} == set(index.pauses().providers)
+
+
 @pytest.mark.parametrize(
     ("text", "seconds"), [("90s", 90), ("30m", 1800), ("2h", 7200), ("7d", 604800), ("32d", 0), ("0h", 0), ("h", 0)]
 )

@@ -1,6 +1,7 @@
 """`token-refresh fleet status`: what it prints, and its exit status."""
 
 import json
+import re
 from collections import Counter
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -260,11 +261,22 @@ def test_many_pauses_are_cut() -> None:
 
 
 def test_a_misspelt_provider(index: TableIndex) -> None:
-    """A provider that no secret has is unknown to `status`, not healthy, and `pause` says that it pauses nothing."""
+    """A provider that no secret has is unknown to `status`, not healthy, and `pause` says which name is meant."""
     index.add(late("a"))
 
     assert 3 == run("status", "--provider", "xreo").exit_code
     for_a_while = ("--for", "2h", "--why", "maintenance")
     misspelt, right = (run("pause", "--provider", name, *for_a_while).stderr for name in ("xreo", "xero"))
-    assert "No secret of fleet prod has the provider xreo" in misspelt
+    assert "there is no provider profile of that name (did you mean xero?)" in misspelt
     assert "xero" not in right
+
+
+def test_times_have_whole_seconds(index: TableIndex) -> None:
+    """No time for machines has a fraction of a second."""
+    index.add(row("a", found=seen(expires_at=NOW + HOUR + timedelta(microseconds=5))))
+    index.pause(IN_FORCE, secret_arn=arn("a"))
+
+    printed = run("status", "--json").stdout
+
+    assert '"expires_at": "' in printed
+    assert not re.search(r":\d\d\.\d", printed)

@@ -25,7 +25,7 @@ from testbed.builders import (
     snapshot,
     token_set,
 )
-from token_refresh.errors import RefreshOutcomeUnknown
+from token_refresh.errors import InvalidEvent, RefreshOutcomeUnknown
 from token_refresh_worker.core.attempts import Fate
 from token_refresh_worker.core.claims import Claim
 from token_refresh_worker.core.plan import plan
@@ -241,3 +241,14 @@ def test_a_replay_is_sent_only_within_the_grace_since_the_first_unknown_attempt(
     with pytest.raises(RefreshOutcomeUnknown):
         world.execute()
     assert 2 == len(world.endpoint.requests)
+
+
+def test_an_attempt_that_nobody_knows() -> None:
+    """An event that names none of the attempts ends with an error, and sends nothing, although a refresh is due."""
+    world = World(policy=SINGLE_USE, expires_at=NOW + HOUR)
+
+    with pytest.raises(InvalidEvent, match=r"has no attempt of that ID; nothing was sent\. .*refresh status"):
+        world.execute(resend=FIRST_CLAIM)
+
+    assert [] == world.endpoint.requests
+    assert "refreshed" == world.outcome()

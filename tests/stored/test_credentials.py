@@ -38,7 +38,7 @@ def test_without_an_identifier_there_are_none(fields: dict[str, Any]) -> None:
         ({"clientId": "canary\udfff"}, "clientId holds half of a surrogate pair, which can't be sent"),
         ({"clientId": "canary "}, "clientId begins or ends with white space"),
         ({"client_id": "id", "client_secret": "canary\n"}, "client_secret begins or ends with white space"),
-        ({"clientId": "canary-1", "client_id": "canary-2"}, "clientId and client_id are both in the secret and differ"),
+        ({"clientId": "canary-1", "client_id": "canary-2"}, "clientId and client_id are both there and differ"),
     ],
 )
 def test_wrong_credentials_are_named_and_not_shown(fields: dict[str, Any], says: str) -> None:

@@ -26,7 +26,7 @@ from token_refresh_admin.cli.deployment import find_deployment
 from token_refresh_admin.cli.failures import reported
 from token_refresh_admin.cli.lookups import saying_where
 from token_refresh_admin.cli.screen import errors, repeat_options_of, text
-from token_refresh_worker.providers.loader import profile_names
+from token_refresh_worker.providers.loader import load_provider, own_profiles, profile_names
 from token_refresh_worker.run.failures import span
 from token_refresh_worker.run.settings import DEFAULT_SECRET_ID, Variable
 
@@ -134,6 +134,8 @@ def command(
             ends = reported(debug=given.pop("debug"), failed=failed, as_json=given.get("as_json", False), look=look)
             repeat_options_of(context)
             with ends:
+                if named := options.get("provider"):  # A wrong one is not repeated in what is printed.
+                    load_provider(named, own_profiles(context.environment))
                 if "secret" in shares:
                     context = find_deployment(context, joins=given.get("fleet"), writes=writes)
                     repeat_options_of(context)

@@ -18,7 +18,8 @@ import typer
 from token_refresh.advice import Command
 from token_refresh.errors import TokenRefreshError, and_causes, raised_at
 from token_refresh_admin.changes.change import ChangeFailed
-from token_refresh_admin.cli.screen import discard, errors, in_json, iso_or_none, message, print_json, show, text
+from token_refresh_admin.cli.screen import discard, errors, in_json, message, print_json, show, text
+from token_refresh_worker.run.outcome import iso_or_none
 
 EX_LATER: Final = 1
 """A command that acts failed, and a later run or another try may mend it; or a question was answered with no."""

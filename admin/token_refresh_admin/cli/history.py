@@ -9,7 +9,8 @@ from token_refresh_admin.changes.past import ListedVersion, VersionHistory
 from token_refresh_admin.cli.command import Json, command
 from token_refresh_admin.cli.context import Context
 from token_refresh_admin.cli.lookups import read_past
-from token_refresh_admin.cli.screen import assemble, iso_or_none, message, one_line, output, print_json, show, text
+from token_refresh_admin.cli.screen import assemble, message, one_line, output, print_json, show, text
+from token_refresh_worker.run.outcome import iso_or_none
 
 
 @command("history", "", "--all", "--json")

@@ -6,6 +6,7 @@ from contextlib import contextmanager, suppress
 from datetime import datetime
 from typing import Any, cast
 
+from token_refresh.advice import Advice, Command
 from token_refresh.aws.arn import arn_region, secret_name
 from token_refresh.aws.calls import CallFailed, call
 from token_refresh.aws.clients import CLIENTS
@@ -20,7 +21,7 @@ from token_refresh_admin.cli.screen import errors, message, show
 from token_refresh_admin.cli.settings import settings_of
 from token_refresh_worker.core.versions import CURRENT
 from token_refresh_worker.run.ports import SecretVersion
-from token_refresh_worker.run.settings import Variable, names_copy
+from token_refresh_worker.run.settings import Variable, copy_name, names_copy
 from token_refresh_worker.stored.published import is_published
 from token_refresh_worker.stored.tags import PUBLISHED_UNDER_TAG
 
@@ -68,6 +69,7 @@ def saying_where(context: Context) -> Iterator[None]:
 def _not_found(context: Context, failure: SecretNotFound) -> SecretNotFound:
     """Say where the secret is, or how to create it; about another one, such as the client's, `failure` says enough."""
     named = arn_region(context.secret_id)
+    failure.fix = fix_of_copy(context, failure)
     if failure.secret_id != context.secret_id or named == context.region or failure.is_deleted:
         return failure
     regions = [named] if named else other_regions(context)
@@ -84,6 +86,21 @@ def _not_found(context: Context, failure: SecretNotFound) -> SecretNotFound:
         f"{missing}, nor in another region that could be asked",
         fix=("Check the name and the AWS account; to create the secret: ", context.command("authorize")),
     )
+
+
+def fix_of_copy(context: Context, failure: TokenRefreshError) -> Advice:
+    """Say what helps where the copy can't be read; one that is deleted for good comes back as it was made."""
+    source, copy = context.source, copy_name(context.environment.get(Variable.PUBLISHED_SECRET_ID), context.secret_id)
+    if not isinstance(failure, SecretNotFound) or failure.is_deleted or not copy or failure.secret_id != copy:
+        return failure.fix
+    if source.fleet:
+        return "make it again: ", context.secret.join(source.fleet)
+    if source.function:  # The policies that the stack gives name the ARN of the copy that it makes.
+        deploy = Command.of("scripts/deploy NAME")
+        how = 'detach ReadPolicyArn from your services, deploy with published_secret = "none", then without that line: '
+        return "let the stack make it again: ", how, deploy, ". Then attach the new ReadPolicyArn"
+    line = "aws secretsmanager create-secret --name {} --region {}"
+    return *failure.fix, ". Or make it again: ", Command.of(line, copy, context.region)
 
 
 def refuse_published_secret(context: Context, current: SecretVersion | None) -> None:

@@ -4,7 +4,6 @@ from typing import Annotated
 
 import typer
 
-from token_refresh.stored.times import iso
 from token_refresh_admin.changes.recover import UnreadResponse, shape_of
 from token_refresh_admin.cli.command import Json, command
 from token_refresh_admin.cli.context import Context
@@ -22,6 +21,7 @@ from token_refresh_admin.cli.screen import (
 )
 from token_refresh_admin.cli.settings import settings_for
 from token_refresh_worker.run.failures import utc
+from token_refresh_worker.run.outcome import iso_or_none
 
 _POINTER = "POINTER"
 
@@ -84,8 +84,9 @@ def _list(context: Context, unread: UnreadResponse, *, as_json: bool) -> None:
     fields, at = shape_of(unread.fields), unread.attempt.claimed_at
     if as_json:
         shapes = [{"pointer": pointer, "shape": shape} for pointer, shape in fields.items()]
-        response = {"claim_id": unread.attempt.claim_id, "claimed_at": iso(at), "length_bytes": unread.length_bytes}
-        print_json({"secret_id": context.secret_id, **response, "fields": shapes})
+        attempt = {"claim_id": unread.attempt.claim_id, "claimed_at": iso_or_none(at)}
+        about = {"secret_id": context.secret_id, **attempt, "length_bytes": unread.length_bytes}
+        print_json({**about, "fields": shapes})
         return
     output().print(text(f"Response of {utc(at)}, {unread.length_bytes} bytes; no value is shown:"))
     output().print(fields_table(fields.items()))

@@ -18,7 +18,6 @@ from rich.text import Text
 
 from token_refresh.advice import Advice, Command, in_words
 from token_refresh.errors import TokenRefreshError
-from token_refresh.stored import times
 from token_refresh_admin.changes.publish import StoredGrant
 from token_refresh_admin.cli.context import Context
 from token_refresh_worker.run.failures import span, utc
@@ -169,11 +168,6 @@ def when_from(moment: datetime, now: datetime) -> str:
 def relative(distance: timedelta) -> str:
     """Write how far away something is: `in 7 h 12 min`, `3 d 2 h ago`."""
     return f"in {span(distance)}" if distance > timedelta(0) else f"{span(distance)} ago"
-
-
-def iso_or_none(moment: datetime | None) -> str | None:
-    """Write a moment for machines."""
-    return None if moment is None else times.iso(moment)
 
 
 def bar(left: float, due: float, style: str) -> Text:

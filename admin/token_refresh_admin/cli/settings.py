@@ -48,12 +48,14 @@ def _check_provider(context: Context, fields: Mapping[str, object], settings: Se
         return
     # Without the options that may have named the wrong provider.
     plain = context.without("--provider", "--function")
+    use = "To use the secret's provider: ", plain.command("status", "--provider", str(theirs)), ". "
     raise ConfigurationError(
         f"the tokens of secret {context.secret_id} in {context.region} belong to the provider {theirs}, and the "
         f"settings say {ours} (PROVIDER); nothing was sent",
         fix=(
-            *("To use the secret's provider: ", plain.command("status", "--provider", str(theirs))),
-            *(f"; or get tokens of {ours} instead: ", plain.command("authorize", "--provider", ours)),
+            *(() if context.source.function else use),
+            *("If those tokens were saved by mistake, bring the last good ones back: ", plain.command("restore")),
+            *(f". To get tokens of {ours} instead: ", plain.command("authorize", "--provider", ours)),
         ),
     )
 

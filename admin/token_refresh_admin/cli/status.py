@@ -27,7 +27,6 @@ from token_refresh_admin.cli.screen import (
     bar,
     fields_table,
     in_json,
-    iso_or_none,
     message,
     output,
     print_json,
@@ -41,6 +40,7 @@ from token_refresh_worker.core.attempts import DAY
 from token_refresh_worker.core.pauses import pause_of
 from token_refresh_worker.core.steps import SettingsMismatch
 from token_refresh_worker.run.failures import span, utc
+from token_refresh_worker.run.outcome import iso_or_none
 
 
 def _health_after(failure: TokenRefreshError) -> Health:

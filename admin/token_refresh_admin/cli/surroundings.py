@@ -5,8 +5,8 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from token_refresh.advice import Advice, Command
-from token_refresh.errors import SecretNotFound
 from token_refresh_admin.cli.finding import Finding
+from token_refresh_admin.cli.lookups import fix_of_copy
 from token_refresh_admin.cli.replicas import examine_replicas
 from token_refresh_admin.cli.screen import relative
 from token_refresh_admin.cli.state import SECRET_IS_BROKEN, SecretState
@@ -26,29 +26,14 @@ FOREIGN_SHOWN: Final = timedelta(days=7)
 def _published(state: SecretState) -> Iterator[Finding]:
     """Report what services read, and never the token secret: a copy that is broken, or does not follow."""
     failure = state.publish_failure
-    if isinstance(failure, SecretNotFound) and not failure.is_deleted:
+    if isinstance(failure, SECRET_IS_BROKEN):
         yield Finding.broken(
-            f"services can't read the published copy: {failure.facts}", *_make_copy(state, failure.fix)
+            f"services can't read the published copy: {failure.facts}", *fix_of_copy(state.context, failure)
         )
-    elif isinstance(failure, SECRET_IS_BROKEN):
-        yield Finding.broken(f"services can't read the published copy: {failure.facts}", *failure.fix)
     elif failure is not None:
         yield Finding.attention(f"the published copy can't be read: {failure.facts}", *failure.fix)
     elif state.settings.published_secret_id is not None:
         yield from _copy(state, f"the published copy {state.settings.published_secret_id}")
-
-
-def _make_copy(state: SecretState, fix: Advice) -> Advice:
-    """Say how a copy that is deleted for good comes back: a stack's policies name the ARN of the one that it makes."""
-    source, context = state.context.source, state.context
-    if source.fleet:
-        return "make it again: ", context.secret.join(source.fleet)
-    if source.function:
-        deploy = Command.of("scripts/deploy NAME")
-        how = 'detach ReadPolicyArn from your services, deploy with published_secret = "none", then without that line: '
-        return "let the stack make it again: ", how, deploy, ". Then attach the new ReadPolicyArn"
-    line = "aws secretsmanager create-secret --name {} --region {}"
-    return *fix, ". Or make it again: ", Command.of(line, str(state.settings.published_secret_id), context.region)
 
 
 def _replicas(state: SecretState) -> Iterator[Finding]:

@@ -84,6 +84,13 @@ def _resend(secret: SecretName, claim_id: str) -> Advice:
     return risk, secret.command("refresh", "--resend", claim_id)
 
 
+def no_such_attempt(secret: SecretName) -> errors.InvalidEvent:
+    """Say that the attempt to send again is not known: nothing else was asked for."""
+    return errors.InvalidEvent(
+        f"{secret} has no attempt of that ID; nothing was sent", fix=("What is to do: ", secret.command("status"))
+    )
+
+
 def not_signed(secret: SecretName, failed: FailedRequest, then: Command) -> errors.TokenRefreshError:
     """Say why the token request can't be signed; a passing failure of AWS is not a wrong setting."""
     passes = failed.kind is FailureKind.NOT_SENT

@@ -140,15 +140,16 @@ class Outcome:
             "outcome": self.name,
             "secret_id": self.secret_id,
             "version_id": self.tokens.version_id,
-            "expires_at": _iso(self.tokens.expires_at),
-            "due_at": _iso(self.tokens.due_at),
+            "expires_at": iso_or_none(self.tokens.expires_at),
+            "due_at": iso_or_none(self.tokens.due_at),
             "request_id": request_id,
         }
-        return result if self.retry_at is None else {**result, "retry_at": _iso(self.retry_at)}
+        return result if self.retry_at is None else {**result, "retry_at": iso_or_none(self.retry_at)}
 
 
-def _iso(moment: datetime | None) -> str | None:
-    return None if moment is None else iso(moment)
+def iso_or_none(moment: datetime | None) -> str | None:
+    """Write a moment for machines, in whole seconds."""
+    return None if moment is None else iso(moment.replace(microsecond=0))
 
 
 def last_line(  # noqa: PLR0913 - what the report does not say, each by its name
@@ -178,7 +179,7 @@ def last_line(  # noqa: PLR0913 - what the report does not say, each by its name
         "provider": report.provider,
         "outcome": report.name,
         "paused": report.paused,
-        "retry_at": iso(report.retry_at) if report.retry_at else None,
+        "retry_at": iso_or_none(report.retry_at),
         "error_type": report.error_type,
         "error": str(report.error) if report.error else None,
         **(_copy_fields(report) if fleet else {}),

@@ -24,7 +24,7 @@ from token_refresh_worker.core.snapshot import RunState, Snapshot
 from token_refresh_worker.run.actions import Actions
 from token_refresh_worker.run.events import Trigger
 from token_refresh_worker.run.failures import mismatch, slow_schedule
-from token_refresh_worker.run.grant_failures import dead_grant, unknown_outcome, unread_response
+from token_refresh_worker.run.grant_failures import dead_grant, no_such_attempt, unknown_outcome, unread_response
 from token_refresh_worker.run.locked_versions import tokens_locked
 from token_refresh_worker.run.memory import Memory
 from token_refresh_worker.run.outcome import CopyState, CurrentTokens, Outcome, OutcomeName
@@ -139,6 +139,9 @@ class Run:
         if self.trigger.force:
             # Forced for this version alone: if another run stores newer tokens meanwhile, the wish is fulfilled.
             memory.forced_version = snapshot.current.version_id
+        resend = self.trigger.resend
+        if resend and all(attempt.claim_id != resend for attempt in snapshot.ledger.attempts):
+            raise no_such_attempt(self.parts.secret)
         polls = 0
         # Something else that keeps changing the secret must not keep a run busy (test_forward_stored_tokens.py).
         for _ in range(STEPS):

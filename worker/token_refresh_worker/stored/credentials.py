@@ -40,5 +40,5 @@ def _read_either(fields: Mapping[str, object], camel: str, snake: str) -> str | 
             raise InvalidSecretDocument(f"{key} begins or ends with white space")
     # Equal ones are fine: some tools copy a key into the other spelling.
     if len(set(found.values())) > 1:
-        raise InvalidSecretDocument(f"{camel} and {snake} are both in the secret and differ; keep one")
+        raise InvalidSecretDocument(f"{camel} and {snake} are both there and differ; keep one")
     return str(next(iter(found.values()))) if found else None

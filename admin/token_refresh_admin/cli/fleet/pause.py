@@ -16,6 +16,7 @@ from token_refresh_admin.cli.membership import find_index
 from token_refresh_admin.cli.pause import end_pause, user
 from token_refresh_admin.cli.screen import errors, output, text
 from token_refresh_worker.fleet.core.row import LONGEST_FLEET_PAUSE, Pause, Row
+from token_refresh_worker.providers.loader import load_provider, own_profiles
 from token_refresh_worker.run.failures import utc
 from token_refresh_worker.run.settings import Variable
 
@@ -47,6 +48,8 @@ def pause(  # noqa: PLR0913 - options, each by its name
     now = index.read_clock()
     made = Pause(at=now, until=now + lasts, by=user(), why=why)
     rows = [row for row in index.rows() if provider in (None, row.provider)]
+    if provider and not rows:
+        load_provider(provider, own_profiles(context.environment))
     _refuse_to_outlast(rows, made)
     index.pause(made, provider=provider)
     output().print(text(f"paused until {utc(made.until)}"))

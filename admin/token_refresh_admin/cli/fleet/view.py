@@ -9,7 +9,6 @@ from typing import Any, Final, NamedTuple
 from token_refresh.advice import Advice, Command
 from token_refresh_admin.cli.finding import Finding, Health
 from token_refresh_admin.cli.fleet.pause import ends_before, plural
-from token_refresh_admin.cli.screen import iso_or_none
 from token_refresh_worker.core.attempts import DAY
 from token_refresh_worker.fleet.core.breaker import STORE, Breaker
 from token_refresh_worker.fleet.core.enrolment import Tombstone
@@ -17,7 +16,7 @@ from token_refresh_worker.fleet.core.fleet import LEASE
 from token_refresh_worker.fleet.core.gauges import NEW_FOR
 from token_refresh_worker.fleet.core.row import Pause, Pauses, Row, State, pause_of_row, state_of
 from token_refresh_worker.run.failures import SecretName, utc
-from token_refresh_worker.run.outcome import CopyState
+from token_refresh_worker.run.outcome import CopyState, iso_or_none
 
 STATES: Final = {
     State.OVERDUE: "bold red",
