@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import shlex
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -516,7 +517,7 @@ def walk(state: State, desk: Desk, *, which: int = 0) -> tuple[str, ...]:
     assert state.services == services
     said = [*repairs(status)[:1], *repairs(doctor)[:1], *(repairs(desk.run("refresh"))[:1] if state.run_says else ())]
     assert not state.run_says or len(said) == 3
-    assert ("restore",) != state.repairs[:1] or len(set(said)) <= 1, said
+    assert ("restore",) != state.repairs[:1] or {"restore"} >= {shlex.split(line)[1] for line in said}, said
 
     if which >= max(1, len(repairs(status))):
         return ()

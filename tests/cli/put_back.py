@@ -1,6 +1,7 @@
 """What somebody puts into the secret over a living grant, and other starts: each is repaired by what is printed."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Final
 
 from cli.mishaps import State
@@ -71,6 +72,38 @@ def _of_another_deployment(desk: Desk) -> None:
 
 def _mistyped(desk: Desk) -> None:
     desk.edit(refreshToken=f"{desk.document['refreshToken'][:-1]}~")
+
+
+def _rejected(arises: Callable[[Desk], object]) -> Callable[[Desk], None]:
+    """A run sent what was saved, and the provider rejected it."""
+
+    def arise(desk: Desk) -> None:
+        arises(desk)
+        desk.pass_time(minutes=1)
+        assert 2 == desk.run("refresh --force").code
+        desk.pass_time(minutes=20)
+
+    return arise
+
+
+def _of_a_dead_grant(desk: Desk) -> None:
+    found = strangers(desk)
+    desk.provider.revoke(found["refreshToken"])
+    desk.put(found)
+
+
+def _older_grant(desk: Desk, *, refreshed: bool = True) -> None:
+    """Its refresh token was rejected, a person authorized, and somebody puts the older set back."""
+    first = desk.document
+    desk.provider.revoke(first["refreshToken"])
+    assert 2 == desk.run("refresh --force").code
+    desk.pass_time(minutes=20)
+    desk.done(f"authorize {SECRET}")
+    if refreshed:
+        desk.pass_time(minutes=20)
+        desk.done("refresh --force --yes")
+    desk.pass_time(minutes=20)
+    desk.put(first)
 
 
 def _older(desk: Desk) -> None:
@@ -148,6 +181,7 @@ def _start(arises: Callable[[Desk], object], says: str, *repairs: str, **differs
     return State(arises=arises, says=says, repairs=repairs, **expected | differs)
 
 
+_DEAD: Final = "are dead: they, or those that they lead to"
 _NO_DOCUMENT: Final = "is not a token document"
 OVER_A_LIVING_GRANT: Final[dict[str, State]] = {
     "junk": _over(lambda desk: desk.put("junk"), "the secret's value is not JSON"),
@@ -160,6 +194,8 @@ OVER_A_LIVING_GRANT: Final[dict[str, State]] = {
     ),
     "a stranger's set, refreshed since": _over(_refreshed),
     "two strangers' sets": _over(_two),
+    "a mistyped refresh token, rejected": _over(_rejected(_mistyped), _DEAD),
+    "a stranger's set of a dead grant, rejected": _over(_rejected(_of_a_dead_grant), _DEAD, services="rejected"),
     "a stranger's set of another client": _over(_stranger(clientId="another")),
     "a stranger's set in the other spelling": _over(_in_snake_case),
     "a stranger's set with a time that is none": _over(_stranger(expiresAt="tomorrow"), _NO_DOCUMENT),
@@ -187,6 +223,10 @@ OVER_A_LIVING_GRANT: Final[dict[str, State]] = {
 """What was saved by mistake, where the worker's own set is in the secret and alive."""
 
 STARTS: Final[dict[str, State]] = {
+    "a set of an older grant over a new one": _start(_older_grant, _DEAD, "restore", status=2, doctor=1),
+    "a set of an older grant over one that no run has refreshed": _start(
+        partial(_older_grant, refreshed=False), _DEAD, "restore", status=2, doctor=1
+    ),
     "an older set of the same grant": _start(_older, "somebody saved an older token set", "refresh"),
     "a run that could not make its tokens current": _start(
         _interrupted, "a run was interrupted after it received tokens", "refresh", services="rejected"
@@ -229,6 +269,10 @@ OF_THE_PAGE: Final[dict[str, tuple[str, ...]]] = {
     "a run was interrupted after it received tokens": ("a run that could not make its tokens current",),
     "somebody saved an older token set": ("an older set of the same grant",),
     "nobody knows whether a request used the refresh token": ("a lost response", "a lost request"),
+    "somebody put tokens of a dead grant back over a living one": (
+        "a set of an older grant over a new one",
+        "a set of an older grant over one that no run has refreshed",
+    ),
     "something else was saved over the tokens, or one of their keys is wrong": tuple(OVER_A_LIVING_GRANT),
     "the secret is full (`SecretFull`): it holds 100 versions of the last 24 hours": (
         "the secret is full of versions",
