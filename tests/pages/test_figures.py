@@ -175,6 +175,7 @@ SAID = {
         f"yield until the document is {said(schedule.SETTLED)} old",
         f"which is open for {said(LONGEST_TIME_TO_LIVE)}",
         f"(a static token: {said(LONGEST_GRACE)})",
+        f"runs remember for {said(DAY)} how much was left then",
     ],
     "docs/configuration.md": [
         f"at most {schedule.LONGEST_PERIOD.seconds}.",
@@ -236,7 +237,7 @@ SAID = {
     "README.md": [
         f"at least {IN_VERSIONS} minutes**, or {IN_TABLE} with [claims in a table]",
         f"(docs/compare.md#a-scheduled-handler) ({CAREFUL_LINES} lines)",
-        f"({CLAIMING_LINES} lines), the idea on one page",
+        f"[the handler that claims](examples/claiming_handler.py) ({CLAIMING_LINES} lines)",
         f"`scripts/demo` plays {len(EVENTS)} failures",
     ],
     "docs/compare.md": [

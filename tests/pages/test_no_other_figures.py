@@ -46,7 +46,6 @@ THEIRS: Final = (
     "a token that lives an hour expires between two runs",
     # What people do, and how long it takes them.
     "five minutes on two cores",
-    "has every step (20 minutes)",
     "a day to write and test",
     "It takes an hour or more",
     "People save at most 10 versions a day",

@@ -20,7 +20,7 @@ PAGES = sorted(path for path in (ROOT / "docs").glob("*.md") if path.name not in
 
 def test_two_commands_do_all_the_setup() -> None:
     """The README is short, its quick start two scripts of CI with the installer's sizes, its deployment three lines."""
-    assert len(README.split()) <= 740
+    assert len(README.split()) <= 700
     assert 3 == len(re.findall(r"^\$ ", README.split("\n## Deploy it\n")[1].split("\n## ")[0], re.MULTILINE))
     section = README.split("\n## Quick start\n")[1].split("\n## ")[0]
     install = (ROOT / "scripts" / "install").read_text()

@@ -15,30 +15,28 @@ def figures() -> str:
     return table(
         ("what was done", "what was found"),
         (
-            f"{_worlds(search)} of the worker's code, with crashes, races, stale reads and people",
-            f"{search['violations']} violations",
+            f"The worker's code went through {_states(search)}, with crashes, races, stale reads and people",
+            f"{search['violations'] or 'none'} broke a promise",
         ),
         (
-            f"{search['left_alone']:,} of their states, continued undisturbed with scheduled runs only",
-            "each reaches a refresh, or a grant that is dead",
+            f"From {search['left_alone']:,} of these states, only scheduled runs continued, undisturbed",
+            "each ended in a refresh or in a dead grant",
         ),
-        (f"{mutants['planted']} bugs planted into the protocol", f"the search finds {mutants['found']}"),
+        (f"{mutants['planted']} bugs were planted into the protocol", f"the search found {mutants['found']}"),
         (
-            f"{kills['killed']} processes killed at their calls",
-            f"the grant is lost in {kills['lost']}, all of them in the window below",
+            f"{kills['killed']} processes were killed at their calls",
+            f"{kills['lost']} lost the grant, all of them in [the gap](#the-gap)",
         ),
     )
 
 
 def sentence() -> str:
     """Return the same in one sentence."""
-    search, mutants, kills = _found()
+    search, mutants, _ = _found()
     return (
-        f"The worker's code ran through every order of events within bounds, {_worlds(search)}: "
-        f"{search['violations']} broke a promise.{_left(search)} "
-        f"{mutants['found']} of {mutants['planted']} planted bugs are found. "
-        f"Of {kills['killed']} killed processes {kills['lost']} lost the grant, all between request and write at a "
-        "single-use provider."
+        f"A model checker took the worker's code through {_states(search)}: "
+        f"{search['violations'] or 'none'} broke a promise.{_left(search)} "
+        f"It finds {mutants['found']} of {mutants['planted']} planted bugs."
     )
 
 
@@ -53,7 +51,7 @@ def window() -> str:
     )
     return (
         f"A process was killed before and after each of the {calls} calls of a refresh, and where the call was carried "
-        f"out late. At a single-use provider the grant lives on, but for these kills: {lost}."
+        f"out late. At a single-use provider the grant lives on, except for kills {lost}."
     )
 
 
@@ -64,9 +62,9 @@ def _found() -> tuple[dict[str, Any], ...]:
 
 def _left(search: dict[str, Any]) -> str:
     """Say who runs the searches that were not run on today's rules."""
-    return "" if search["searches"] == search["planned"] else " All searches run each night."
+    return "" if search["searches"] == search["planned"] else f" Each night, all {search['planned']} run."
 
 
-def _worlds(search: dict[str, Any]) -> str:
+def _states(search: dict[str, Any]) -> str:
     of = "" if search["searches"] == search["planned"] else f" of {search['planned']}"
-    return f"{search['worlds']:,} worlds in {search['searches']}{of} searches"
+    return f"{search['worlds']:,} states in {search['searches']}{of} searches"
