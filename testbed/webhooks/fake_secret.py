@@ -4,13 +4,14 @@ from datetime import UTC, datetime
 from itertools import count
 
 from token_refresh.errors import TokenRefreshError
-from token_refresh.reader import Secret
+from token_refresh.reader import Secret, SecretReader
 
 
-class FakeSecret:
+class FakeSecret(SecretReader):
     """Holds what is stored and what is cached; `reject` reads the one into the other."""
 
     def __init__(self, *texts: str, secret_id: str = "signing-secret") -> None:  # noqa: S107 - a name, no password
+        # Without `super().__init__`, which would open a source.
         self.secret_id = secret_id
         self._numbers = count(1)
         self.cached = self.stored = self.versions(*texts)
@@ -18,9 +19,9 @@ class FakeSecret:
         self.rejections = 0
         self.lookups = 0
 
-    def versions(self, *texts: str | bytes) -> list[Secret]:
+    def versions(self, *texts: str | bytes) -> tuple[Secret, ...]:
         """Make versions, the current one first; each with an ID of its own."""
-        return [
+        return tuple(
             Secret(
                 secret_id=self.secret_id,
                 version_id=f"version-{next(self._numbers)}",
@@ -29,19 +30,19 @@ class FakeSecret:
                 value=text,
             )
             for position, text in enumerate(texts)
-        ]
+        )
 
     def store(self, *texts: str | bytes) -> None:
         """Change what is stored, and not what is cached."""
         self.stored = self.versions(*texts)
 
-    def accepted(self) -> list[Secret]:
+    def accepted(self) -> tuple[Secret, ...]:
         self.lookups += 1
         if self.error:
             raise self.error
         return self.cached
 
-    async def aaccepted(self) -> list[Secret]:
+    async def aaccepted(self) -> tuple[Secret, ...]:
         return self.accepted()
 
     def reject(self, secret: Secret) -> bool:

@@ -92,7 +92,7 @@ def unreadable(setting: Setting, kind: str) -> SentRequest:
 
 
 def defect(setting: Setting, kind: str) -> SentRequest:
-    setting.secrets[kind].cached = [("canary-secret", SECRETS[kind])]  # type: ignore[list-item] # so that something breaks
+    setting.secrets[kind].cached = (("canary-secret", SECRETS[kind]),)  # type: ignore[assignment] # so that something breaks
     return sent(kind)
 
 

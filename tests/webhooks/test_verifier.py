@@ -57,7 +57,7 @@ def test_previous_secret(kind: str, verify: Verify) -> None:
     assert (secret.cached[1].version_id, "previous", 0) == (*delivery.verified_with, secret.rejections)
     assert "current" == verify(verifier_of(kind, secret), sent(kind, secret=NEW_SECRETS[kind])).verified_with.stage
     unreadable = FakeSecret(NEW_SECRETS[kind])
-    unreadable.stored = [unreadable.cached[0], unreadable.versions("", SECRETS[kind])[1]]
+    unreadable.stored = (unreadable.cached[0], unreadable.versions("", SECRETS[kind])[1])
     assert "previous" == verify(verifier_of(kind, unreadable), sent(kind)).verified_with.stage
 
 
@@ -125,7 +125,7 @@ def test_defect(verify: Verify) -> None:
     parsed: Any = SentRequest(headers=sent("stripe").headers, body="text")  # type: ignore[arg-type] # the mistake
     with pytest.raises(ConfigurationError, match="needs the body as bytes, byte for byte as it came, and got str"):
         verify(verifier_of("stripe", secret), parsed)
-    secret.cached = [object()]  # type: ignore[list-item] # so that something breaks
+    secret.cached = (object(),)  # type: ignore[assignment] # so that something breaks
     with pytest.raises(InternalError, match=r"^AttributeError at verifier\.py:\d+: a defect of this program$"):
         verify(verifier_of("stripe", secret), sent("stripe"))
 

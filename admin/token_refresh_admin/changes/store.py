@@ -39,14 +39,19 @@ from token_refresh_worker.stored.origin import IN_VERSIONS, Origin, read_origin
 SWAPS: Final = 5
 """How often something else may become current while tokens are stored; after that they replace whatever is there."""
 
-_BEFORE_IT: Final = {
-    FailureKind.GRANT_REJECTED: "the code was used, has expired, or the redirect URI is not the registered one; ",
+NOT_SENT_FIX: Final = {
     FailureKind.NOT_SIGNED: (
         "correct CLIENT_KEY_ID, or allow kms:Sign on that key (with aws_iam_jwt: CLIENT_ASSERTION_AUDIENCE, and "
-        "sts:GetWebIdentityToken), then "
+        "sts:GetWebIdentityToken)"
     ),
-    FailureKind.NOT_SENT: "check the token endpoint (TOKEN_ENDPOINT) and the network, then ",
+    FailureKind.NOT_SENT: "check the token endpoint (TOKEN_ENDPOINT) and the network",
+}
+"""What to do where nothing could be sent to the token endpoint."""
+
+_BEFORE_IT: Final = {
+    FailureKind.GRANT_REJECTED: "the code was used, has expired, or the redirect URI is not the registered one; ",
     FailureKind.UNEXPECTED: "check the token endpoint (TOKEN_ENDPOINT), then ",
+    **{kind: f"{fix}, then " for kind, fix in NOT_SENT_FIX.items()},
 }
 
 

@@ -4,6 +4,7 @@ import secrets
 from typing import Final
 
 from token_refresh.secret_value import SecretValue
+from token_refresh_admin.changes.store import NOT_SENT_FIX
 from token_refresh_admin.cli.context import Context
 from token_refresh_admin.cli.finding import Finding
 from token_refresh_worker.bootstrap import token_endpoint
@@ -14,13 +15,6 @@ from token_refresh_worker.run.ports import REQUEST_TIMEOUT_SECONDS
 from token_refresh_worker.run.settings import Settings
 from token_refresh_worker.stored.credentials import ClientCredentials
 
-_NOT_SENT: Final = {
-    FailureKind.NOT_SENT: "check TOKEN_ENDPOINT, and the network of this machine and of the function",
-    FailureKind.NOT_SIGNED: (
-        "correct CLIENT_KEY_ID, or allow kms:Sign on that key; with aws_iam_jwt, correct CLIENT_ASSERTION_AUDIENCE, or "
-        "allow sts:GetWebIdentityToken"
-    ),
-}
 _RESPONDED: Final = {FailureKind.GRANT_REJECTED, FailureKind.CLIENT_REJECTED, FailureKind.REQUEST_REJECTED}
 
 
@@ -55,8 +49,8 @@ def _judge(context: Context, response: EndpointResponse, *, with_client: bool) -
     if response.kind in _RESPONDED:
         known = " and knows the client" if response.kind is FailureKind.GRANT_REJECTED and with_client else ""
         return Finding.healthy(f"it responds{known} ({seen}, as expected)")
-    if response.kind in _NOT_SENT:
-        return Finding.broken(f"nothing could be sent from here ({seen})", _NOT_SENT[response.kind])
+    if response.kind in NOT_SENT_FIX:
+        return Finding.broken(f"nothing could be sent from here ({seen})", NOT_SENT_FIX[response.kind])
     text = f"it does not respond as a token endpoint ({seen})"
     if response.kind in {FailureKind.BUSY, FailureKind.NO_RESPONSE}:
         return Finding.attention(text, "the provider has trouble: try again later; or check TOKEN_ENDPOINT")

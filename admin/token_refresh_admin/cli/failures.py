@@ -19,7 +19,6 @@ from token_refresh.advice import Command
 from token_refresh.errors import TokenRefreshError, and_causes, raised_at
 from token_refresh_admin.changes.change import ChangeFailed
 from token_refresh_admin.cli.screen import discard, errors, in_json, message, print_json, show, text
-from token_refresh_worker.run.outcome import iso_or_none
 
 EX_LATER: Final = 1
 """A command that acts failed, and a later run or another try may mend it; or a question was answered with no."""
@@ -70,7 +69,7 @@ def usage_fields() -> dict[str, Any]:
 def _fields(
     error_type: str, error: str, *, needs_person: bool = False, retry_at: datetime | None = None
 ) -> dict[str, Any]:
-    return {"error_type": error_type, "error": error, "needs_person": needs_person, "retry_at": iso_or_none(retry_at)}
+    return {"error_type": error_type, "error": error, "needs_person": needs_person, "retry_at": retry_at}
 
 
 class Cancelled(Exception):  # noqa: N818 - what the operator wanted is not an error

@@ -10,7 +10,6 @@ from token_refresh_admin.cli.command import Json, command
 from token_refresh_admin.cli.context import Context
 from token_refresh_admin.cli.lookups import read_past
 from token_refresh_admin.cli.screen import assemble, message, one_line, output, print_json, show, text
-from token_refresh_worker.run.outcome import iso_or_none
 
 
 @command("history", "", "--all", "--json")
@@ -29,7 +28,7 @@ def history(
     if as_json:
         fields: dict[str, object] = {"versions": [_as_fields(past, version) for version in versions]}
         if past.kept_tokens_since is not None:
-            fields["kept_since"] = iso_or_none(past.kept_tokens_since)
+            fields["kept_since"] = past.kept_tokens_since
         print_json({"secret_id": context.secret_id, **fields})
         return 0
     table = Table(box=None, padding=(0, 2, 0, 0))
@@ -62,7 +61,7 @@ def _fate(past: VersionHistory, version: ListedVersion) -> str | None:
 def _as_fields(past: VersionHistory, version: ListedVersion) -> dict[str, object]:
     return {
         "version_id": version.version_id,
-        "stored_at": iso_or_none(version.created_at),
+        "stored_at": version.created_at,
         "labels": sorted(version.labels),
         "kind": version.kind.name.lower(),
         "fate": _fate(past, version),

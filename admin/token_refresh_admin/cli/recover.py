@@ -21,7 +21,6 @@ from token_refresh_admin.cli.screen import (
 )
 from token_refresh_admin.cli.settings import settings_for
 from token_refresh_worker.run.failures import utc
-from token_refresh_worker.run.outcome import iso_or_none
 
 _POINTER = "POINTER"
 
@@ -84,7 +83,7 @@ def _list(context: Context, unread: UnreadResponse, *, as_json: bool) -> None:
     fields, at = shape_of(unread.fields), unread.attempt.claimed_at
     if as_json:
         shapes = [{"pointer": pointer, "shape": shape} for pointer, shape in fields.items()]
-        attempt = {"claim_id": unread.attempt.claim_id, "claimed_at": iso_or_none(at)}
+        attempt = {"claim_id": unread.attempt.claim_id, "claimed_at": at}
         about = {"secret_id": context.secret_id, **attempt, "length_bytes": unread.length_bytes}
         print_json({**about, "fields": shapes})
         return

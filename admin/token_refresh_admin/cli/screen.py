@@ -21,6 +21,7 @@ from token_refresh.errors import TokenRefreshError
 from token_refresh_admin.changes.publish import StoredGrant
 from token_refresh_admin.cli.context import Context
 from token_refresh_worker.run.failures import span, utc
+from token_refresh_worker.run.outcome import iso_or_none
 from token_refresh_worker.run.settings import Settings
 
 _BAR_CELLS: Final = 30
@@ -130,8 +131,8 @@ def show(console: Console, *parts: RenderableType) -> None:
 
 
 def print_json(fields: Mapping[str, Any], *, on_one_line: bool = False) -> None:
-    """Print one JSON object, for machines."""
-    sys.stdout.write(json.dumps(fields, indent=None if on_one_line else 2) + "\n")
+    """Print one JSON object, for machines; its times are in UTC."""
+    sys.stdout.write(json.dumps(fields, indent=None if on_one_line else 2, default=iso_or_none) + "\n")
 
 
 def fields_table(rows: Iterable[tuple[str, str | Text | None]]) -> Table:

@@ -40,7 +40,6 @@ from token_refresh_worker.core.attempts import DAY
 from token_refresh_worker.core.pauses import pause_of
 from token_refresh_worker.core.steps import SettingsMismatch
 from token_refresh_worker.run.failures import span, utc
-from token_refresh_worker.run.outcome import iso_or_none
 
 
 def _health_after(failure: TokenRefreshError) -> Health:
@@ -267,16 +266,16 @@ def state_fields(state: SecretState, findings: list[Finding]) -> dict[str, Any]:
         "region": state.context.region,
         "version_id": current.version_id,
         "labels": sorted(current.labels),
-        "stored_at": iso_or_none(current.stored_at),
-        "expires_at": iso_or_none(state.document.expires_at),
+        "stored_at": current.stored_at,
+        "expires_at": state.document.expires_at,
         "seconds_to_expiry": None if state.left is None else round(state.left.total_seconds()),
-        "due_at": iso_or_none(state.due_at),
+        "due_at": state.due_at,
         "longest_safe_cache_seconds": round(safe_cache.total_seconds()),
-        "grant_ends_at": iso_or_none(state.grant_end and state.grant_end.at),
+        "grant_ends_at": state.grant_end and state.grant_end.at,
         "next_step": None if state.context.source.unproven else type(step).__name__.lower(),
-        "retry_at": iso_or_none(state.retry_at),
+        "retry_at": state.retry_at,
         "scopes_lost": len(state.document.origin.scopes_lost) if state.document.origin else 0,
-        "paused": None if pause is None else {"until": iso_or_none(pause.until), "why": pause.why},
+        "paused": None if pause is None else {"until": pause.until, "why": pause.why},
         "provider": state.settings.provider.name,
         "host": state.host,
         "grace_seconds": state.snapshot.counted_grace(state.policy).total_seconds(),
@@ -288,7 +287,7 @@ def state_fields(state: SecretState, findings: list[Finding]) -> dict[str, Any]:
         },
         "attempts": [
             {
-                "claimed_at": iso_or_none(past.attempt.claimed_at),
+                "claimed_at": past.attempt.claimed_at,
                 "claim_id": past.attempt.claim_id,
                 "attempt": past.attempt.attempt_number,
                 "forced": past.attempt.forced,

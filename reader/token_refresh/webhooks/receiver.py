@@ -14,13 +14,13 @@ from token_refresh.errors import (
     detached,
     raised_at,
 )
-from token_refresh.reader import Secret
+from token_refresh.reader import Secret, SecretReader
 from token_refresh.webhooks import lambda_http
 from token_refresh.webhooks.delivery import Delivery
 from token_refresh.webhooks.errors import DeliveryNotQueued, WebhookMalformed, WebhookNotVerified, WebhookTooLarge
 from token_refresh.webhooks.headers import Headers
 from token_refresh.webhooks.queues import Deliver
-from token_refresh.webhooks.verifier import SigningSecret, Verifier
+from token_refresh.webhooks.verifier import Verifier
 
 logger = logging.getLogger("token_refresh.webhooks")
 
@@ -45,7 +45,7 @@ class Receiver:
     """Lambda's handler for any number of endpoints."""
 
     def __init__(
-        self, routes: Mapping[str, Verifier], *, deliver_to: Deliver, origin: SigningSecret | None = None
+        self, routes: Mapping[str, Verifier], *, deliver_to: Deliver, origin: SecretReader | None = None
     ) -> None:
         """Remember who verifies what, and where deliveries go.
 
@@ -160,7 +160,7 @@ ORIGIN_HEADER: Final = "x-origin-verify"
 """Only one's own CloudFront distribution adds it, so that nobody comes in beside that and its firewall."""
 
 
-def why_not_from_origin(headers: Headers, secret: SigningSecret) -> str | None:
+def why_not_from_origin(headers: Headers, secret: SecretReader) -> str | None:
     """Say why a request did not come through the distribution; None if it did.
 
     Without the header the secret is not looked up. With a wrong one it is read again, as seldom as for a wrong

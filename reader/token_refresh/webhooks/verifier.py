@@ -2,10 +2,9 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Protocol
 
 from token_refresh.errors import ConfigurationError, InvalidSecretDocument, TokenRefreshError, detached
-from token_refresh.reader import Runtime, Secret
+from token_refresh.reader import Runtime, Secret, SecretReader
 from token_refresh.webhooks.delivery import Delivery, VerifiedWith
 from token_refresh.webhooks.errors import WebhookNotVerified
 from token_refresh.webhooks.headers import GivenHeaders, Headers
@@ -14,29 +13,13 @@ from token_refresh.webhooks.scheme import Scheme, SignatureClaim
 DEFAULT_TOLERANCE = timedelta(minutes=5)
 
 
-class SigningSecret(Protocol):
-    """What a verifier needs of `SecretReader`."""
-
-    def accepted(self) -> Sequence[Secret]:
-        """Return the current secret, then the previous one for as long as that is accepted."""
-
-    async def aaccepted(self) -> Sequence[Secret]:
-        """Do what `accepted` does, without blocking the event loop."""
-
-    def reject(self, secret: Secret) -> bool:
-        """Read again because `secret` did not work; return True if another one is current."""
-
-    async def areject(self, secret: Secret) -> bool:
-        """Do what `reject` does, without blocking the event loop."""
-
-
 class Verifier:
     """Verifies one provider's deliveries; make one for each endpoint, at module level."""
 
     def __init__(
         self,
         scheme: Scheme,
-        secret: SigningSecret,
+        secret: SecretReader,
         *,
         tolerance: timedelta = DEFAULT_TOLERANCE,
         runtime: Runtime | None = None,

@@ -16,7 +16,7 @@ from token_refresh_worker.fleet.core.fleet import LEASE
 from token_refresh_worker.fleet.core.gauges import NEW_FOR
 from token_refresh_worker.fleet.core.row import Pause, Pauses, Row, State, pause_of_row, state_of
 from token_refresh_worker.run.failures import SecretName, utc
-from token_refresh_worker.run.outcome import CopyState, iso_or_none
+from token_refresh_worker.run.outcome import CopyState
 
 STATES: Final = {
     State.OVERDUE: "bold red",
@@ -195,20 +195,20 @@ def as_fields(view: FleetSelection) -> dict[str, Any]:
         "states": {state.value: count for state, count in view.counts.items()},
         "findings": [{"health": each.health.name.lower(), "text": each.text} for each in view.findings],
         "breakers": {name: breaker.reason.value for name, breaker in sorted(view.breakers.items())},
-        "dispatched_at": iso_or_none(view.dispatched_at),
-        "unheard_since": iso_or_none(view.unheard_since),
+        "dispatched_at": view.dispatched_at,
+        "unheard_since": view.unheard_since,
         "expired": len(view.expired),
         **({"copies": {state.value: count for state, count in view.copies.items()}} if view.copies else {}),
-        **({"copies_seen_at": iso_or_none(view.copies_seen_at)} if view.copies_seen_at else {}),
+        **({"copies_seen_at": view.copies_seen_at} if view.copies_seen_at else {}),
         "pauses": [
             {
                 "of": what,
-                "until": iso_or_none(pause.until),
+                "until": pause.until,
                 "by": pause.by,
                 "why": pause.why,
                 "expire_first": len(ends),
                 "first": ends[0][1] if ends else None,
-                "first_expires_at": iso_or_none(ends[0][0]) if ends else None,
+                "first_expires_at": ends[0][0] if ends else None,
             }
             for what, pause, ends in view.pauses_in_force
         ],
@@ -217,7 +217,7 @@ def as_fields(view: FleetSelection) -> dict[str, Any]:
             {
                 "secret_id": stone.secret_arn,
                 "provider": stone.provider,
-                "left_at": iso_or_none(stone.left_at),
+                "left_at": stone.left_at,
                 "removed": stone.quietly,
             }
             for stone in view.left
@@ -231,26 +231,26 @@ def _fields(row: Row, state: State, view: FleetSelection) -> dict[str, Any]:
         "secret_id": row.secret_arn,
         "provider": row.provider,
         "state": state.value,
-        "next_at": iso_or_none(row.next_at),
-        "paused_until": iso_or_none(pause.until) if pause else None,
+        "next_at": row.next_at,
+        "paused_until": pause.until if pause else None,
         "paused_by": pause.by if pause else None,
         "pause_reason": pause.why if pause else None,
     }
     if seen is not None:
         known |= {
-            "since": iso_or_none(seen.since),
-            "expires_at": iso_or_none(seen.tokens.expires_at),
-            "due_at": iso_or_none(seen.tokens.due_at),
-            "last_run_at": iso_or_none(seen.at),
-            "last_success_at": iso_or_none(seen.succeeded_at),
+            "since": seen.since,
+            "expires_at": seen.tokens.expires_at,
+            "due_at": seen.tokens.due_at,
+            "last_run_at": seen.at,
+            "last_success_at": seen.succeeded_at,
             "outcome": seen.outcome,
             "error_type": seen.error_type,
             "failures": seen.failures,
             "copy": seen.copy.value if seen.copy else None,
-            "copy_behind_at": iso_or_none(seen.copy_behind_at),
+            "copy_behind_at": seen.copy_behind_at,
             "copy_error_type": seen.copy_error,
             "version_id": seen.tokens.version_id,
-            "grant_ends_at": iso_or_none(seen.tokens.grant_ends_at),
+            "grant_ends_at": seen.tokens.grant_ends_at,
         }
     # A key without a value is left out, so that a script's `.get` has one meaning.
     return {name: value for name, value in known.items() if value is not None}
