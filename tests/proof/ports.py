@@ -309,7 +309,7 @@ class CommandRun:
             provider=replace(PUBLIC_CLIENT, token_endpoint=f"https://{HOST}/token", grace=grace),
             nonce=lambda: FRESH_NONCE if kind == "v" else f"{which}-{next(made)}",
         )
-        self._run = Run(parts=self.parts, limit=timedelta(seconds=scenario.run_seconds), trigger=Trigger(name="cli"))
+        self._run = Run(parts=self.parts, limit=timedelta(seconds=scenario.run_seconds))
 
     def execute(self) -> None:
         act = {"a": self._authorize, BY_HAND: self._by_hand, "c": self._client, "x": self._restore, "v": self._revoke}
@@ -399,6 +399,7 @@ def _parts(scenario: Scenario, ports: Ports, kind: str) -> RunDependencies:
     claims = _claims(policy.claim_store, secret, ports)
     return RunDependencies(
         secret=SecretName(secret_id=TOKENS, region="eu-central-1"),
+        trigger=Trigger(name="cli"),
         policy=policy,
         deadline=Deadline(clock=ports, at=ports.monotonic() + scenario.run_seconds - scenario.margin_seconds),
         store=secret,
@@ -422,11 +423,9 @@ def build_run(scenario: Scenario, ports: Ports, kind: str) -> Run | MoveRun | Pa
         return CommandRun(scenario, ports, kind)
     if kind in MOVES:
         return MoveRun(scenario, ports, kind)
-    return Run(
-        parts=_parts(scenario, ports, kind),
-        limit=timedelta(seconds=scenario.run_seconds),
-        trigger=Trigger(name="cli", force=kind in "fF", resend=named_claim(scenario) if kind == "n" else None),
-    )
+    trigger = Trigger(name="cli", force=kind in "fF", resend=named_claim(scenario) if kind == "n" else None)
+    parts = replace(_parts(scenario, ports, kind), trigger=trigger)
+    return Run(parts=parts, limit=timedelta(seconds=scenario.run_seconds))
 
 
 def named_claim(scenario: Scenario) -> str:

@@ -89,7 +89,6 @@ class World:
 
     def run(self, **how: Any) -> Run:
         left_seconds, timeout_seconds = how.pop("time_left_seconds", 90.0), how.pop("request_timeout_seconds", None)
-        trigger = Trigger(**{"name": "cli"} | how)
         return Run(
             parts=RunDependencies(
                 secret=SecretName(secret_id=SECRET_ID, region="eu-central-1"),
@@ -105,11 +104,9 @@ class World:
                 provider=self.provider,
                 nonce=lambda: f"nonce-{self.clock.seconds}-{len(self.store.calls)}-{next(self._nonces)}",
                 log=self.log,
-                most_requests=trigger.most_requests,
-                most_refused=trigger.most_refused,
+                trigger=Trigger(**{"name": "cli"} | how),
             ),
             limit=timedelta(seconds=left_seconds),
-            trigger=trigger,
         )
 
     def execute(self, **how: Any) -> Outcome:

@@ -97,6 +97,7 @@ def build_run(  # noqa: PLR0913 - all by name but the two that always differ
     return Run(
         parts=RunDependencies(
             secret=SecretName(secret_id=secret_id, region=store.region),
+            trigger=trigger,
             policy=settings.policy,
             deadline=deadline,
             store=store,
@@ -114,11 +115,8 @@ def build_run(  # noqa: PLR0913 - all by name but the two that always differ
             log=log,
             run_period=settings.run_period,
             request_timeout_seconds=settings.request_timeout_seconds,
-            most_requests=trigger.most_requests,
-            most_refused=trigger.most_refused,
         ),
         limit=timedelta(seconds=math.ceil(time_left_seconds)),
-        trigger=trigger,
     )
 
 

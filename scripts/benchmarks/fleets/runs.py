@@ -79,11 +79,9 @@ def virtual_invocation(  # noqa: PLR0913 - a run and its surroundings, each by i
                 provider=provider,
                 nonce=lambda: secrets.token_hex(16),
                 log=log,
-                most_requests=trigger.most_requests,
-                most_refused=trigger.most_refused,
+                trigger=trigger,
             ),
             limit=timedelta(seconds=RUN_SECONDS),
-            trigger=trigger,
         )
 
     return Invocation(secret_id=secret_arn, clock=clock, log=log, build=build, fleet=FLEET)

@@ -17,7 +17,7 @@ from token_refresh_worker.core.schedule import Policy
 from token_refresh_worker.oauth.request import TokenRequest
 from token_refresh_worker.oauth.response import EndpointResponse, FailedRequest
 from token_refresh_worker.providers.provider import Provider
-from token_refresh_worker.run.events import REQUESTS
+from token_refresh_worker.run.events import Trigger
 from token_refresh_worker.run.failures import SecretName
 from token_refresh_worker.stored.credentials import ClientCredentials
 from token_refresh_worker.stored.document import TokenDocument
@@ -187,6 +187,7 @@ class RunDependencies:
     """What a run acts with."""
 
     secret: SecretName
+    trigger: Trigger
     policy: Policy
     deadline: Deadline
     store: SecretStore
@@ -207,10 +208,6 @@ class RunDependencies:
     """The longest time between two runs of the schedule; None if nobody knows."""
     request_timeout_seconds: float | None = None
     """None: the default, or at a single-use provider all the time that is left."""
-    most_requests: int = REQUESTS
-    """How many requests a run sends at most, once a response was lost."""
-    most_refused: int = REQUESTS
-    """The same before that; a host that says that it is busy gets one more."""
     keeper: TokenKeeper | None = None
     """Keeps received tokens that Secrets Manager refuses; None without a claim table or a key for it."""
 

@@ -126,8 +126,8 @@ class RequestSender:
         transient = response.kind.may_have_redeemed or response.kind in {FailureKind.NOT_SENT, FailureKind.BUSY}
         # A host that says that it is busy is there, and asked once more: it may refuse one request in ten for hours.
         soon = response.kind is FailureKind.BUSY and _asked_seconds(response) <= SOON_SECONDS
-        most_refused = self.parts.most_refused + soon
-        most = self.parts.most_requests if self.unsure else most_refused
+        most_refused = self.parts.trigger.most_refused + soon
+        most = self.parts.trigger.most_requests if self.unsure else most_refused
         return transient and self.memory.requests_sent < most and self._replay_allowed()
 
     def _replay_allowed(self) -> bool:

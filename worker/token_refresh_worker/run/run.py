@@ -22,7 +22,6 @@ from token_refresh_worker.core.plan import plan
 from token_refresh_worker.core.schedule import FORCED_CLAIMS_A_DAY, SETTLED, Policy, lifetime_too_short, window_of
 from token_refresh_worker.core.snapshot import RunState, Snapshot
 from token_refresh_worker.run.actions import Actions
-from token_refresh_worker.run.events import Trigger
 from token_refresh_worker.run.failures import mismatch, slow_schedule
 from token_refresh_worker.run.grant_failures import dead_grant, no_such_attempt, unknown_outcome, unread_response
 from token_refresh_worker.run.locked_versions import tokens_locked
@@ -50,7 +49,6 @@ class Run:
 
     parts: RunDependencies
     limit: timedelta
-    trigger: Trigger
     decide: Callable[[Snapshot, RunState, Policy], steps.Step] = next_step
     """Its rules."""
     redemption: Callable[[RunDependencies, Memory], Redemption] | None = None
@@ -62,10 +60,10 @@ class Run:
         return Memory(
             clock=self.parts.deadline.clock,
             limit=self.limit,
-            resend=self.trigger.resend,
+            resend=self.parts.trigger.resend,
             # The limit is against a flood of events; a person at the command line is none.
-            forced_claims_a_day=None if self.trigger.name == "cli" else FORCED_CLAIMS_A_DAY,
-            publishes=self.parts.published is not None and not self.trigger.dry_run,
+            forced_claims_a_day=None if self.parts.trigger.name == "cli" else FORCED_CLAIMS_A_DAY,
+            publishes=self.parts.published is not None and not self.parts.trigger.dry_run,
             nonce=self.parts.nonce(),
         )
 
@@ -136,7 +134,7 @@ class Run:
 
     def _steps(self) -> Outcome:
         memory, snapshot = self.memory, self.reader.read()
-        if self.trigger.force:
+        if self.parts.trigger.force:
             # Forced for this version alone: if another run stores newer tokens meanwhile, the wish is fulfilled.
             memory.forced_version = snapshot.current.version_id
         resend = self.trigger.resend
@@ -178,7 +176,7 @@ class Run:
             return self.outcome(OutcomeName.REFRESHED)
         if isinstance(step, steps.Rest):
             return self._rest(step, snapshot)
-        if self.trigger.dry_run:
+        if self.parts.trigger.dry_run:
             recovers = isinstance(step, steps.StoreKeptTokens | steps.Promote | steps.RestageOnEdited)
             if isinstance(step, steps.Redeem):
                 self._actions.redemption.prepare(snapshot)  # A real run fails here before it claims.
@@ -221,7 +219,7 @@ class Run:
         """Whether a forced run waits for another run's claim, within its deadline."""
         forced = snapshot.current.version_id == self.memory.forced_version
         waits = step.reason in {steps.Reason.CLAIMED, steps.Reason.UNREADABLE}
-        return forced and waits and not self.trigger.dry_run and self.parts.deadline.remaining_seconds > 0
+        return forced and waits and not self.parts.trigger.dry_run and self.parts.deadline.remaining_seconds > 0
 
     def _warn_of_schedule(self) -> None:
         """Warn where tokens may expire between two runs: they live shorter than when the schedule was chosen."""
