@@ -56,7 +56,7 @@ class SecretReader:
         """
         self._runtime = runtime or Runtime()
         self._reference = parse_reference(secret_id)
-        sources = open_sources([self._reference], client=client, region=region, clock=self._runtime.clock)
+        sources = open_sources([self._reference], client=client, region=region)
         self._source = sources[self._reference.scheme]
         if field is not None and self._reference.field is not None:
             raise ConfigurationError(f"{secret_id} names a field, and field= gives one, too: leave one of them out")
@@ -230,7 +230,7 @@ class SecretGroup:
         """
         chosen = runtime or Runtime()
         self._references = tuple(parse_reference(secret_id) for secret_id in secret_ids)
-        self._sources = open_sources(self._references, client=client, region=region, clock=chosen.clock)
+        self._sources = open_sources(self._references, client=client, region=region)
         self._cache = secret_cache(
             self._read, name=", ".join(secret_ids), ttl=ttl, max_stale=max_stale, background=background, runtime=chosen
         )

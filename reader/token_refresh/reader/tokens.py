@@ -67,9 +67,7 @@ class TokenReader:
         self._runtime = runtime or Runtime()
         self._clock = self._runtime.clock
         self._reference = parse_reference(secret_id)
-        sources = open_sources(
-            [self._reference], client=client, region=region, clock=self._clock, asked_by="TokenReader"
-        )
+        sources = open_sources([self._reference], client=client, region=region, asked_by="TokenReader")
         self._source = sources[self._reference.scheme]
         self._max_age_seconds = math.inf if max_age is None else seconds_of("max_age", max_age)
         self._pattern = RefreshPattern()

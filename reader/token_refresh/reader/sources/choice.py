@@ -1,6 +1,6 @@
 """Which source reads a reference."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Final, assert_never
 
 from token_refresh.aws.arn import arn_region
@@ -24,7 +24,6 @@ def open_sources(
     *,
     client: Any,
     region: str | None,
-    clock: Callable[[], float],
     asked_by: "AskedBy" = "SecretReader",
 ) -> dict[ReferenceScheme, "Source"]:
     """Make one source for each scheme: with the caller's client where it is of its service, else in this region.
@@ -48,7 +47,7 @@ def open_sources(
     if given is not None and given not in {_SERVICES.get(scheme) for scheme in schemes}:
         raise ConfigurationError(f"the given client is one of {given}, and none of the references is read through it")
     return {
-        scheme: _open(scheme, client if given in {None, _SERVICES.get(scheme)} else None, region, clock, asked_by)
+        scheme: _open(scheme, client if given in {None, _SERVICES.get(scheme)} else None, region, asked_by)
         for scheme in schemes
     }
 
@@ -61,9 +60,7 @@ def _service_of(client: Any) -> str | None:
     return name if isinstance(name, str) else None
 
 
-def _open(
-    scheme: ReferenceScheme, client: Any, region: str | None, clock: Callable[[], float], asked_by: "AskedBy"
-) -> "Source":
+def _open(scheme: ReferenceScheme, client: Any, region: str | None, asked_by: "AskedBy") -> "Source":
     # A process reads one kind of reference, as a rule: it loads the module of that kind, and saves 3 ms of another.
     match scheme:
         case ReferenceScheme.SECRET:
@@ -77,5 +74,5 @@ def _open(
         case ReferenceScheme.ENVIRONMENT | ReferenceScheme.FILE:
             from token_refresh.reader.sources.local import Local  # noqa: PLC0415 - see above
 
-            return Local(clock)
+            return Local()
     assert_never(scheme)

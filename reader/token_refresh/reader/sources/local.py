@@ -1,7 +1,6 @@
 """Secrets of local development: environment variables and files. Lambda refuses them (see `reference`)."""
 
 import os
-from collections.abc import Callable
 from datetime import UTC, datetime
 
 from token_refresh.aws.request import AwsRequest
@@ -20,9 +19,9 @@ from token_refresh.reference import AMPLIFY_PLACEHOLDER, Reference, ReferenceSch
 class Local(Source):
     """Reads environment variables and files; there are no previous versions."""
 
-    def __init__(self, clock: Callable[[], float]) -> None:
+    def __init__(self) -> None:
         # Variables have no time of their own: they are as old as the process.
-        self._began_at = datetime.fromtimestamp(clock(), UTC)
+        self._began_at = datetime.now(UTC)
 
     def read(self, reference: Reference) -> Version:
         """Read a variable or a file."""
