@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 from functools import partial
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import boto3.session  # noqa: F401 - in Lambda's INIT, which has a full core; an invocation has a share of one
 
@@ -41,7 +41,6 @@ from token_refresh_worker.run.ports import (
     Log,
     RunDependencies,
     SendEvent,
-    TokenKeeper,
 )
 from token_refresh_worker.run.run import Run
 from token_refresh_worker.run.settings import Settings
@@ -94,6 +93,9 @@ def build_run(  # noqa: PLR0913 - all by name but the two that always differ
     store = secret(secret_id, TOKEN_SECRET_SETTING)
     client_secret = partial(secret, setting="CLIENT_SECRET_ID")
     claims = open_claims(settings, store, deadline, make_client)
+    keeper = None
+    if isinstance(claims, TableClaims) and settings.kept_tokens_key_id is not None:
+        keeper = TableKeeper(claims, settings.kept_tokens_key_id, make_client, deadline)
     return Run(
         parts=RunDependencies(
             secret=SecretName(secret_id=secret_id, region=store.region),
@@ -102,7 +104,7 @@ def build_run(  # noqa: PLR0913 - all by name but the two that always differ
             deadline=deadline,
             store=store,
             claims=claims,
-            keeper=open_keeper(settings, claims, deadline, make_client),
+            keeper=keeper,
             published=secret(settings.published_secret_id, "PUBLISHED_SECRET_ID")
             if settings.published_secret_id
             else None,
@@ -126,13 +128,6 @@ def open_claims(settings: Settings, store: SecretsManagerSecret, deadline: Deadl
         return VersionClaims(store)
     # Asked at each call: the complete ARN is known once the secret was read.
     return TableClaims(client("dynamodb"), settings.claim_table, lambda: store.arn, deadline)
-
-
-def open_keeper(settings: Settings, claims: ClaimStore, deadline: Deadline, client: MakeClient) -> TokenKeeper | None:
-    """Open what keeps tokens that Secrets Manager refuses; None without a claim table or `KEPT_TOKENS_KEY_ID`."""
-    if settings.kept_tokens_key_id is None or settings.claim_table is None:
-        return None
-    return TableKeeper(cast("TableClaims", claims), settings.kept_tokens_key_id, client, deadline)
 
 
 def open_secret(
