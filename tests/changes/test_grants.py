@@ -707,4 +707,4 @@ def test_the_page_has_the_limits_of_the_code(application: Application) -> None:
 
     assert f"a secret takes {REDIRECTS_A_DAY} redirects a day (UTC)" in page
     assert f"A session ends after {_SESSION_LIFETIME // timedelta(hours=1)} hours" in page
-    assert f"A callback tries up to {len(writes)} writes" in page
+    assert f"a callback tries up to {len(writes)} writes" in page
