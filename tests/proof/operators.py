@@ -66,6 +66,7 @@ FILL: Final = "store versions until few places are left"
 FILL_LABELS: Final = "put labels on a version until few are left"
 NOTE: Final = "store one version"
 
+ANY_BACK: Final = (PUT_BACK, PUT_BACK_BARE, PUT_BACK_SPELLED, LABEL_BACK)
 ANYTHING: Final = (REAUTHORIZE, EDIT, COPY_BACK, MOVE_BACK, UNLABEL, STAGE)
 
 _SETS_BACK: Final = 3

@@ -4,6 +4,7 @@ from dataclasses import replace
 from typing import Final
 
 from proof.operators import (
+    ANY_BACK,
     AUTHORIZE,
     EDIT,
     EDIT_BARE,
@@ -15,8 +16,6 @@ from proof.operators import (
     STRANGE,
 )
 from proof.world import CLAIM_ENDS, HOUR_PASSES, Budget, scenario
-
-ANY_BACK: Final = (PUT_BACK, PUT_BACK_BARE, PUT_BACK_SPELLED, LABEL_BACK)
 
 BACK: Final = scenario(
     "put back",

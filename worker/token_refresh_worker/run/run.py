@@ -137,7 +137,7 @@ class Run:
         if self.parts.trigger.force:
             # Forced for this version alone: if another run stores newer tokens meanwhile, the wish is fulfilled.
             memory.forced_version = snapshot.current.version_id
-        resend = self.trigger.resend
+        resend = self.parts.trigger.resend
         if resend and all(attempt.claim_id != resend for attempt in snapshot.ledger.attempts):
             raise no_such_attempt(self.parts.secret)
         polls = 0
