@@ -5,6 +5,10 @@ import re
 from functools import cache
 from pathlib import Path
 
+from token_refresh_worker.providers.endpoint import host_of
+from token_refresh_worker.providers.loader import load_provider, profile_names
+from token_refresh_worker.run.settings import GENERIC_PROVIDER
+
 ROOT = Path(__file__).parents[1]
 TESTS = ROOT / "tests"
 SECURITY = (ROOT / "SECURITY.md").read_text()
@@ -49,6 +53,14 @@ def test_each_named_test_exists() -> None:
     """No name on the pages is one that was changed or removed."""
     named = NAMED.findall(SECURITY + THREATS)
     assert [] == [f"{path}::{name}" for path, name in named if name not in defined_in(path)]
+
+
+def test_who_revokes_at_another_host() -> None:
+    """The page names each provider to whose second host `revoke` sends the token."""
+    known = [load_provider(name) for name in profile_names() if name != GENERIC_PROVIDER]
+    revoking = {it.title: host_of(it.revocation_endpoint) for it in known if it.revocation_endpoint}
+    elsewhere = [it.title for it in known if revoking.get(it.title, it.host) != it.host]
+    assert f"which at {' and '.join(elsewhere)} is on another host" in SECURITY
 
 
 def test_pages_that_offer_the_variable_warn_of_it() -> None:
