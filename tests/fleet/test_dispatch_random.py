@@ -24,6 +24,7 @@ from token_refresh_worker.fleet.core.gauges import measure
 from token_refresh_worker.fleet.core.messages import SECONDS
 from token_refresh_worker.fleet.core.outcome import after, announcement
 from token_refresh_worker.fleet.core.row import Pauses, Row, State, is_due, pause_of_row
+from token_refresh_worker.run.outcome import iso_or_none
 
 GROUP = "unmeasured"
 
@@ -120,7 +121,7 @@ def test_whatever_the_table_holds(rows: list[Row], jump: timedelta, data: st.Dat
     assert len(rows) == measure(fleet, decision, now).fleet["Size"]
     members = view_of(rows, now=now)
     assert lay_out(members, limit=len(rows))
-    assert json.dumps(as_fields(members))
+    assert json.dumps(as_fields(members), default=iso_or_none)
     for found, end in itertools.product(rows, ENDS):
         left = after(found, end, began_at=NOW, chance=0.5)
         assert left.next_at > NOW

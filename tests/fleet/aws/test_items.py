@@ -2,7 +2,7 @@
 
 import json
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -22,35 +22,42 @@ from token_refresh_worker.fleet.core.outcome import after
 from token_refresh_worker.fleet.core.row import Pauses
 from token_refresh_worker.run.outcome import CopyState
 
+UNTIL = {"open_until": {"N": items.seconds(NOW + LEASE)}}
+LEFT = {"told": {"S": items.write_dispatch(opened("xero", STORE), NOW - HOUR)}}
+
 
 @pytest.mark.parametrize(
-    "odd", [{"S": "["}, {"L": [{"N": "1"}]}, {"L": [{"S": "no name"}]}, {"N": "1"}, {"NULL": True}]
+    "odd",
+    [
+        {"told": {"S": "["}},
+        {"told": {"S": "{}"}},
+        {"told": {"S": '{"breakers": {"xero": []}}'}},
+        {"told": {"S": '{"breakers": {"no name": ["silent", 0]}}'}},
+        {"told": {"S": '{"breakers": {"xero": ["of a later release", 1]}, "unheard": null}'}},
+        {"told": {"L": [{"S": "xero"}]}},
+        {"told": {"NULL": True}},
+    ],
 )
-def test_unreadable_breakers_stop_nobody(odd: Any) -> None:
-    """What is no list of providers, or holds for longer than a dispatcher would say, is no open breaker."""
-    until, far = ({"N": items.seconds(NOW + ahead)} for ahead in (MINUTE, 2 * HOUR))
-    names = {"L": [{"S": "xero"}]}
-
-    assert {"xero"} == items.read_breakers({"providers": names, "open_until": until}, NOW)
-    assert frozenset() == items.read_breakers({"providers": odd, "open_until": until}, NOW)
-    assert frozenset() == items.read_breakers({"providers": names, "open_until": odd}, NOW)
-    assert frozenset() == items.read_breakers({"providers": names, "open_until": far}, NOW)
-
-
-@pytest.mark.parametrize("odd", ["[", "{}", '{"breakers": {"xero": []}}', '{"breakers": {"no name": ["silent", 0]}}'])
-def test_an_unreadable_word_of_the_dispatcher(odd: str) -> None:
-    """What a dispatcher left is shown as it was; what can't be read is nothing, but for when it was left."""
-    until = {"open_until": {"N": items.seconds(NOW + LEASE)}}
-    left = {"shown": {"S": items.write_dispatch(opened("xero", STORE), NOW - HOUR)}}
-    newer = {"shown": {"S": '{"breakers": {"xero": ["of a later release", 1]}, "unheard": null}'}}
-
+def test_an_unreadable_word_of_the_dispatcher(odd: Any) -> None:
+    """What a dispatcher told is read as it was; what can't be read stops nobody, and says but when it was told."""
     assert LastDispatch(at=NOW, breakers=opened("xero", STORE), unheard_since=NOW - HOUR) == items.read_dispatch(
-        until | left, NOW
+        UNTIL | LEFT, NOW
     )
-    for unreadable in (newer, {"shown": {"S": odd}}):
-        assert LastDispatch(at=NOW) == items.read_dispatch(until | unreadable, NOW)
-    assert LastDispatch(at=NOW) == items.read_dispatch(until | left, NOW + LEASE), "that was long ago"
-    assert LastDispatch() == items.read_dispatch(left, NOW)
+    assert LastDispatch(at=NOW) == items.read_dispatch(UNTIL | odd, NOW)
+
+
+@pytest.mark.parametrize(
+    ("until", "at"),
+    [
+        ({"N": items.seconds(NOW)}, NOW - LEASE),
+        ({"N": items.seconds(NOW + 2 * HOUR)}, NOW + 2 * HOUR - LEASE),
+        ({"S": "canary"}, None),
+        ({"NULL": True}, None),
+    ],
+)
+def test_a_breaker_is_open_for_a_dispatchers_lease(until: Any, at: datetime | None) -> None:
+    """A word of long ago, or that holds for longer than a dispatcher would say, opens no breaker."""
+    assert LastDispatch(at=at) == items.read_dispatch({"open_until": until} | LEFT, NOW)
 
 
 SEEN = items.report_values(row(), prefix="")["seen"]["S"]

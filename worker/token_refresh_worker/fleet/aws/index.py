@@ -91,7 +91,8 @@ class TableIndex:
         return IndexEntry(
             row=items.read_row(row, now),
             pauses=items.read_pauses(pauses),
-            breakers=items.read_breakers(breakers, now),
+            # The workers look at what they noted about the store themselves.
+            breakers=frozenset(items.read_dispatch(breakers, now).breakers) - {STORE},
             store=items.read_store(store),
             read_at=now,
         )
@@ -215,14 +216,9 @@ class TableIndex:
         self, breakers: Mapping[str, Breaker], now: datetime, *, unheard_since: datetime | None = None
     ) -> None:
         """Tell workers and operators which breakers are open: for five minutes, or until the next call."""
-        # The workers look at what they noted about the store themselves.
-        lanes = sorted(breakers.keys() - {STORE})
-        values = {
-            ":open": {"L": [{"S": lane} for lane in lanes]},
-            ":until": {"N": items.seconds(now + LEASE)},
-            ":shown": {"S": items.write_dispatch(breakers, unheard_since)},
-        }
-        update = "SET providers = :open, open_until = :until, shown = :shown"
+        told = items.write_dispatch(breakers, unheard_since)
+        values = {":until": {"N": items.seconds(now + LEASE)}, ":told": {"S": told}}
+        update = "SET open_until = :until, told = :told"
         self._update(items.key("breakers", self._fleet), update, None, values)
 
     def store(self) -> StoreHealth:

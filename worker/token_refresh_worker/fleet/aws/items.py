@@ -5,7 +5,7 @@
                            Of a secret that left, a tombstone: `fleet` is `NAME#left`, and DynamoDB deletes it
     `fleet#NAME`           pauses of the fleet (`pause`) and of its providers (`pause:PROVIDER`)
     `sent#NAME#MINUTE`     message IDs and groups of one minute; DynamoDB deletes it after `gone_at`
-    `breakers#NAME`        `providers` and hosts whose breaker is open, until `open_until`, and what is `shown` of them
+    `breakers#NAME`        what the dispatcher `told`: the open breakers, and whether runs report; until `open_until`
     `store#NAME`           `refused`: secrets that Secrets Manager refused since it last took one, at `taken_at`
     the ARN itself         the secret's claims, which no part of a fleet's index reads or writes
 
@@ -49,8 +49,7 @@ Kind = Literal["row", "fleet", "sent", "breakers", "store"]
 T = TypeVar("T")
 
 _ROW_KEY: Final = re.compile(r"row#arn:[A-Za-z0-9/_+=.@:-]+")  # `GetSecretValue`, SecretId
-_LANE: Final = re.compile(r"[!-~]{1,400}")  # a provider, and perhaps a host
-_SHOWN: Final = re.compile(rf"{_LANE.pattern}|{STORE}")
+_LANE: Final = re.compile(rf"[!-~]{{1,400}}|{STORE}")  # a provider, and perhaps a host
 _MOST: Final = 10**9
 """No run sends so many requests, and none fails so often: a larger number is damage, and may be too long to write."""
 
@@ -170,43 +169,26 @@ def read_store(item: Item) -> StoreHealth:
     return StoreHealth(refused=refused or frozenset(), taken_at=_readable(item, "taken_at", "N", moment))
 
 
-def read_breakers(item: Item, now: datetime) -> frozenset[str]:
-    """Read which breakers are open, unless the dispatcher has long been silent."""
-    until = read_until(item)
-    if not _holds(until, now):
-        return frozenset()
-    names = _readable(item, "providers", "L", lambda found: frozenset(matching(_LANE, name["S"]) for name in found))
-    return names or frozenset()
-
-
-def read_until(item: Item) -> datetime | None:
-    """Read until when the dispatcher's word on the breakers counts."""
-    return _readable(item, "open_until", "N", moment)
-
-
-def _holds(until: datetime | None, now: datetime) -> bool:
-    # The limit is for damage, as with a pause.
-    return until is not None and now < until <= now + AHEAD
-
-
 def write_dispatch(breakers: Mapping[str, Breaker], unheard_since: datetime | None) -> str:
     """Write which breakers are open and why, and since when no run has reported, as JSON."""
-    shown = {name: [each.reason.value, each.allowed] for name, each in breakers.items()}
-    return json.dumps({"breakers": shown, "unheard": unheard_since and seconds(unheard_since)})
+    told = {name: [each.reason.value, each.allowed] for name, each in breakers.items()}
+    return json.dumps({"breakers": told, "unheard": unheard_since and seconds(unheard_since)})
 
 
 def read_dispatch(item: Item, now: datetime) -> LastDispatch:
-    """Read what the last dispatcher told."""
-    until = read_until(item)
-    at = None if until is None else until - LEASE
-    told = _readable(item, "shown", "S", _read_shown) if _holds(until, now) else None
-    return replace(told or LastDispatch(), at=at)
+    """Read what the last dispatcher told; no breaker is open where it has long been silent."""
+    until = _readable(item, "open_until", "N", moment)
+    if until is None:
+        return LastDispatch()
+    # The limit is for damage, as with a pause.
+    told = _readable(item, "told", "S", _read_told) if now < until <= now + AHEAD else None
+    return replace(told or LastDispatch(), at=until - LEASE)
 
 
-def _read_shown(text: str) -> LastDispatch:
+def _read_told(text: str) -> LastDispatch:
     found = json.loads(text)
     breakers = {
-        matching(_SHOWN, name): Breaker(reason=BreakerReason(reason), allowed=int(allowed))
+        matching(_LANE, name): Breaker(reason=BreakerReason(reason), allowed=int(allowed))
         for name, (reason, allowed) in found["breakers"].items()
         if reason in list(BreakerReason)  # a later version may know more
     }

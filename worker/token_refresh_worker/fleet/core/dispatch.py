@@ -58,8 +58,16 @@ def decide(fleet: Fleet, now: datetime) -> Decision:
     under_way = [(row, fleet.handed_out[its_id]) for row, its_id in due if _is_under_way(fleet, its_id, now)]
     # A run that never reported, again and again, says nothing about its provider.
     unreported = [row for row, handed in under_way if handed.times == 1]
-    # Nor does one that failed before.
-    breakers = breakers_of(fleet, now, _count(row for row in unreported if not row.has_failed))
+    breakers = breaker.open_breakers(
+        fleet.rows,
+        single_use=lambda provider: limits_of(fleet, provider).single_use,
+        # Nor does one that failed before.
+        unreported=_count(row for row in unreported if not row.has_failed),
+        now=now,
+    )
+    if fleet.store_refuses:
+        probes = breaker.STORE_PROBES
+        breakers[breaker.STORE] = breaker.Breaker(reason=breaker.BreakerReason.STORE_REFUSES, allowed=probes)
     rejecting = breaker.rejecting_lanes(fleet.rows, now)
     ready = sorted(
         (
@@ -101,19 +109,6 @@ def _unheard_since(fleet: Fleet, due: Iterable[str], now: datetime) -> datetime 
     reported = max((row.seen.at for row in fleet.rows if row.seen), default=None)
     since = max(unreported, default=None)
     return since if since is not None and (reported is None or reported < since) else None
-
-
-def breakers_of(fleet: Fleet, now: datetime, unreported: Mapping[str, int] | None = None) -> dict[str, breaker.Breaker]:
-    """Return the open breakers, the store's among them."""
-    found = breaker.open_breakers(
-        fleet.rows,
-        single_use=lambda provider: limits_of(fleet, provider).single_use,
-        unreported=unreported or {},
-        now=now,
-    )
-    if fleet.store_refuses:
-        found[breaker.STORE] = breaker.Breaker(reason=breaker.BreakerReason.STORE_REFUSES, allowed=breaker.STORE_PROBES)
-    return found
 
 
 def scheduled_under(row: Row) -> str:
