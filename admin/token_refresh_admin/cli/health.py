@@ -3,6 +3,7 @@
 What is said here follows from the step that a scheduled run would take, so that it does not contradict a run.
 """
 
+import re
 from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime, timedelta
 from itertools import chain
@@ -81,6 +82,11 @@ _NEXT: Final = {
     steps.Promote: "makes the tokens current that an interrupted run received",
     steps.RestageOnEdited: "makes the tokens current that followed the older set that somebody saved",
 }
+
+
+def name_of_step(step: type[steps.Step]) -> str:
+    """Return a step's name in JSON, such as `store_kept_tokens`."""
+    return re.sub(r"\B(?=[A-Z])", "_", step.__name__).lower()
 
 
 def say_next_step(state: SecretState) -> str:

@@ -19,7 +19,7 @@ from token_refresh_admin.cli.command import Json, command
 from token_refresh_admin.cli.context import Context
 from token_refresh_admin.cli.failures import error_fields
 from token_refresh_admin.cli.finding import Finding, Health
-from token_refresh_admin.cli.health import examine, explain_attempt, health_of, say_next_step
+from token_refresh_admin.cli.health import examine, explain_attempt, health_of, name_of_step, say_next_step
 from token_refresh_admin.cli.replicas import words_for
 from token_refresh_admin.cli.screen import (
     ago,
@@ -272,7 +272,7 @@ def state_fields(state: SecretState, findings: list[Finding]) -> dict[str, Any]:
         "due_at": state.due_at,
         "longest_safe_cache_seconds": round(safe_cache.total_seconds()),
         "grant_ends_at": state.grant_end and state.grant_end.at,
-        "next_step": None if state.context.source.unproven else type(step).__name__.lower(),
+        "next_step": None if state.context.source.unproven else name_of_step(type(step)),
         "retry_at": state.retry_at,
         "scopes_lost": len(state.document.origin.scopes_lost) if state.document.origin else 0,
         "paused": None if pause is None else {"until": pause.until, "why": pause.why},

@@ -12,6 +12,7 @@ from token_refresh_admin.cli import history as history_command
 from token_refresh_admin.cli import status as status_command
 from token_refresh_admin.cli.doctor import command as doctor_command
 from token_refresh_admin.cli.fleet import view as fleet_view
+from token_refresh_admin.cli.health import name_of_step
 from token_refresh_admin.cli.state import ATTEMPTS_LISTED, AttemptResult
 from token_refresh_worker.core.attempts import Fate
 from token_refresh_worker.core.steps import Action, Rest
@@ -170,7 +171,7 @@ def fleet() -> str:
 def steps() -> str:
     """Return the values of `next_step`."""
     kinds = [kind for union in (Action, Rest) for kind in get_args(union)]
-    return listed(*((f"`{kind.__name__.lower()}`", words(kind).meaning) for kind in kinds))
+    return listed(*((f"`{name_of_step(kind)}`", words(kind).meaning) for kind in kinds))
 
 
 def results() -> str:
