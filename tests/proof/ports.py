@@ -339,10 +339,11 @@ class CommandRun:
         values = {version.version_id: version for version in listed}
         known = ListedSecret(values=values, current=listed[0])
         entries = [VersionEntry(version_id=v.version_id, created_at=v.created_at, labels=v.labels) for v in listed]
-        past = VersionHistory(
-            parts=self.parts,
-            listed=list_versions(entries, known, needs_refresh_token=True),  # type: ignore[arg-type]  # it only reads
-        )
+        found = list_versions(entries, known, needs_refresh_token=True)  # type: ignore[arg-type]  # it only reads
+        if self._version_id:  # Nothing comes in between: it may read version by version, and meet locked ones.
+            store = self.parts.store
+            found = list_versions(store.versions(), store, needs_refresh_token=True)
+        past = VersionHistory(parts=self.parts, listed=found)
         check_claims(past)
         stored = prepare(past, choose(past, self._version_id), lambda _: self.parts.policy).store(self.parts)
         stored.copy.replace(stored.document, stored.version_id)
