@@ -1,4 +1,4 @@
-"""What an operator is told to do: words, and commands that can be copied whatever their words are."""
+"""What an operator should do: words, and commands that can be copied whatever their words are."""
 
 import shlex
 from collections.abc import Iterable

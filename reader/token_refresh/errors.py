@@ -43,7 +43,7 @@ class TokenRefreshError(Exception):
         what (str): What failed.
         why (str): The reason, if `what` does not tell it.
         fix (str or tuple): What to do, as words and commands.
-        needs_person (bool): Whether somebody has to act. If not, a later run or another try may mend it.
+        needs_person (bool): Whether somebody has to act. If not, a later run or another try may succeed.
         retry_at (datetime): When a scheduled run tries again, where that is known; None otherwise.
     """
 

@@ -13,7 +13,7 @@ class Sealed:
 
     Serializers open dataclasses, `__dict__` and what pickle gives them. Here they find none of these: orjson, msgspec,
     pydantic and pickle raise an error, and what falls back to `repr` shows a mask. The secret is behind one attribute
-    or method, and whoever names that wants it.
+    or method, and code that names it wants it.
     """
 
     __slots__: tuple[str, ...] = ()

@@ -161,7 +161,7 @@ def test_nothing_that_is_stored_as_a_claim_blocks_for_longer_than_an_hour(stored
     [
         ("that the current token was used", ReauthorizationRequired),
         ("that a response to it can't be read", ResponseKept),
-        ("that the token is another host's", ConfigurationError),
+        ("that the token belongs to another host", ConfigurationError),
         ("that the claims are being moved", ConfigurationError),
     ],
 )
@@ -174,7 +174,7 @@ def test_a_false_claim_that_lasts_until_a_person_acts(says: str, error: type[Tok
     forged = {
         "that the current token was used": replace(plain, earlier=(on_it(brought="another"),)),
         "that a response to it can't be read": replace(plain, earlier=(on_it(Fate.UNREAD),)),
-        "that the token is another host's": replace(plain, host="another.example"),
+        "that the token belongs to another host": replace(plain, host="another.example"),
         "that the claims are being moved": replace(plain, fate=Fate.MOVED, moved_to=in_table("another")),
     }
     world.store.put(FIRST_CLAIM, write_claim(forged[says]), label=CLAIM)

@@ -80,8 +80,9 @@ def test_a_signature_of_github_holds_until_the_secret_is_changed(
 
 
 def test_a_message_proves_nothing() -> None:
-    """Whoever may write to the queue makes a delivery that nobody signed, and SECURITY.md says so."""
-    assert "Who may send to a receiver's queue forges verified deliveries." in (ROOT / "SECURITY.md").read_text()
+    """A caller that may write to the queue can make a delivery that nobody signed, and SECURITY.md says so."""
+    page = (ROOT / "SECURITY.md").read_text()
+    assert "A caller that may send to a receiver's queue can forge verified deliveries." in page
     at = "2026-11-27T12:00:00+00:00"
     forged = {"route": "/webhooks/github", "source": "github", "key": "k", "id": None, "type": "push"}
     forged |= {"signed_at": None, "received_at": at, "current_since": at}

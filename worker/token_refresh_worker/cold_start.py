@@ -11,7 +11,7 @@ gc.disable()
 
 
 def end() -> None:
-    """Turn the collector on, after the first event. It never scans what the cold start has made: that stays."""
+    """Turn the collector on, after the first event. It skips every object made before that."""
     if not gc.isenabled():
         gc.freeze()
         gc.enable()

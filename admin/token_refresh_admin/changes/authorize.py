@@ -24,7 +24,7 @@ Account = Mapping[str, str | int]
 
 
 ANYONE: Final = "anyone"
-"""Says that whoever consents is the right one."""
+"""Says that any account is the right one."""
 REDIRECTS_A_DAY: Final = 5
 """How many redirects a secret takes on a day (UTC): each stores two versions, and a secret holds 100."""
 Expected = Account | Literal["anyone"]

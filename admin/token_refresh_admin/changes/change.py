@@ -41,7 +41,7 @@ class ChangeFailed(TokenRefreshError):  # noqa: N818 - named as the other failur
 
 
 class NullLog:
-    """The log of a change: whoever makes it says what it did."""
+    """The log of a change, which writes nothing: the caller says what the change did."""
 
     def info(self, event: str, **fields: object) -> None:
         """Say nothing."""
@@ -106,7 +106,7 @@ PROBE: Final = '{"probe":"token-refresh doctor"}'
 def prove_write(store: SecretStore) -> None:
     """Find out whether the caller may store a version and move a label; not on a secret without a value."""
     store.put(PROBE_VERSION_ID, SecretValue(PROBE), label=PROBE_LABEL)
-    # No version of that ID has the label: whoever may move labels is refused for this alone.
+    # No version of that ID has the label. For a caller that may move labels, only this is refused.
     store.move_label(PROBE_LABEL, to=PROBE_VERSION_ID, remove_from=str(uuid.uuid4()))
 
 
@@ -169,7 +169,7 @@ def document_of(fields: dict[str, object], *, needs_refresh_token: bool) -> Toke
 
 def is_snake(fields: Mapping[str, object]) -> bool:
     """Whether the document is in snake case: its tokens say so, and only where it has none its client does."""
-    with suppress(InvalidSecretDocument):  # Both spellings are there: whoever reads the document says so.
+    with suppress(InvalidSecretDocument):  # Both spellings are there: the reader of the document says so.
         spelling = find_spelling(fields)
         return "client_id" in fields if spelling is None else spelling is SNAKE
     return True

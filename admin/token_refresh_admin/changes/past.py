@@ -149,7 +149,7 @@ class ListedSecret:
             return self.current
         for listed in self.listed:
             if listed.kind is VersionKind.LOCKED and (listed.version_id == version_id or label in listed.labels):
-                refused = SecretAccessDenied("left out by whoever reads it")
+                refused = SecretAccessDenied("left out by its reader")
                 refused.by_key = True
                 raise refused
         if version_id is not None:

@@ -1,6 +1,6 @@
 """Which deployment a token secret is of: a command takes every setting of a worker from there, and from nowhere else.
 
-Whoever may tag a secret could name a function, a fleet or a copy of their own, and get the next access token. So a tag
+A caller that may tag a secret could name a function, a fleet or a copy of its own, and get the next access token. A tag
 counts as far as CloudFormation's own tags, the function's settings and the stored tokens prove it. A secret that is
 tagged without a proof has no settings but its document's: what writes refuses it, and nothing takes the shell's.
 """
@@ -101,7 +101,7 @@ def _proven(context: Context, secret_arn: str, tags: Mapping[str, str]) -> Conte
     _check_served(context, "lambda", *(["dynamodb"] if fleet else []))
     if fleet:
         worker = _fleets_worker(context, fleet, read_table_tags(context, fleet, beside=secret_arn))
-        # No stack made a member: without this, whoever may tag a secret would choose its copy and its client.
+        # No stack made a member: without this, a caller that may tag a secret would choose its copy and its client.
         # And it decides where the tag of an earlier deployment is left: that one's function sends nothing any more.
         origin = newest_origin(context)
         if origin is None or origin.claim_store.table != fleet:

@@ -21,7 +21,7 @@ from token_refresh_admin.changes.change import ChangeFailed
 from token_refresh_admin.cli.screen import discard, errors, in_json, message, print_json, show, text
 
 EX_LATER: Final = 1
-"""A command that acts failed, and a later run or another try may mend it; or a question was answered with no."""
+"""A command that acts failed, and a later run or another try may succeed; or a question was answered with no."""
 EX_NEEDS_PERSON: Final = 2
 """It failed, and somebody has to act: as the error says."""
 EX_INTERRUPTED: Final = 130

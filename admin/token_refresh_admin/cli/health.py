@@ -201,7 +201,7 @@ def _expiry(state: SecretState) -> Iterator[Finding]:
 
 
 def _doubted(state: SecretState, expiry: datetime) -> Finding:
-    """Report an expiry that can't be true: the access token may be dead already, so nobody is told that it is good."""
+    """Report an expiry that can't be true: the access token may be dead already, so no command calls it good."""
     document, stored_at = state.document, state.snapshot.current.stored_at
     lives = span(known_lifetime(document, state.policy) or expiry - stored_at)
     refresh: Advice = ()
@@ -242,7 +242,7 @@ def _failed(state: SecretState) -> Iterator[Finding]:
 
 
 def client_remedy(state: SecretState) -> Advice:
-    """Say what helps where the provider rejected the client: no later run mends that."""
+    """Say what helps where the provider rejected the client: no later run corrects that."""
     return (
         *("replace the client credentials, which takes no consent: ", state.context.command("client")),
         *(". If they are right now: ", state.context.command("refresh", "--force")),

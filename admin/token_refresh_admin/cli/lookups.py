@@ -114,7 +114,7 @@ def refuse_published_secret(context: Context, current: SecretVersion | None) -> 
 
 
 def refuse_name_of_copy(context: Context) -> None:
-    """Refuse to store a grant under a name that is a copy's: whoever reads copies would read the refresh token."""
+    """Refuse to store a grant under the name of a copy: the copy's readers would read the refresh token."""
     name = secret_name(context.secret_id)
     source = name.removesuffix("-published")
     if source == name:

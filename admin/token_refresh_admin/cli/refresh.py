@@ -85,7 +85,7 @@ def _end(context: Context, result: dict[str, str | None], *, as_json: bool) -> i
 
 
 def _rejected_client(context: Context) -> CommandFailed | None:
-    """Fail where a run waits after an attempt whose client the provider rejected: no later run mends that."""
+    """Fail where a run waits after an attempt whose client the provider rejected: no later run corrects that."""
     with suppress(TokenRefreshError):
         state = read_state(context)
         last = state.attempts[0] if state.snapshot.on_version else None

@@ -1,6 +1,6 @@
 """One value, read from a store and kept: the core of all readers.
 
-One fetch runs at a time. Callers who need its result wait for it and share it. A reader with a fast path is told each
+One fetch runs at a time. Callers who need its result wait for it and share it. A reader with a fast path gets each
 value, and until when there is nothing to do.
 """
 
@@ -48,7 +48,7 @@ class Cache(Generic[T]):
             pauses: Between reads that fail or that look for another value; by default those of a token.
             name: What is read, for messages.
             same: Whether two values are the same to an API that rejects one of them.
-            publish: Is told the value, and until which Unix time nobody need ask for it, each time that this changes.
+            publish: Is called with each new value, and the Unix time until which nobody need ask for it.
         """
         self._read = read
         self._background = background

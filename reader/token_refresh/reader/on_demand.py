@@ -100,7 +100,7 @@ class RefreshFunction:
     def refresh_expired(self) -> Advice:
         """Have the worker refresh a token that is due anyway, and name the outcome.
 
-        The worker is not asked again within a minute.
+        The worker is not asked again within a minute, unless the clock was set back.
         """
         now = self._runtime.clock()
         if now < self._again_at <= now + PAUSE_SECONDS:

@@ -44,7 +44,7 @@ class Spelling:
         """Read a time; None if it is missing or null.
 
         Raises:
-            InvalidSecretDocument: The value is not a time, or is out of range; to correct it mends the document.
+            InvalidSecretDocument: The value is not a time, or is out of range; to correct it repairs the document.
         """
         value = fields.get(key)
         if value is None:

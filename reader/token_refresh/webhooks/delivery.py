@@ -128,8 +128,8 @@ def _body_fields(body: bytes) -> dict[str, str]:
     try:
         text = body.decode()
     except UnicodeDecodeError:
-        text = "\uffff"
+        text = None
     # The two characters that SQS refuses and JSON doesn't escape.
-    if "\ufffe" in text or "\uffff" in text:
+    if text is None or "\ufffe" in text or "\uffff" in text:
         return {"body_base64": base64.b64encode(body).decode()}
     return {"body": text}

@@ -164,7 +164,7 @@ class Verifier:
     def _nothing_fits(self, secrets: Sequence[Secret]) -> WebhookNotVerified:
         from token_refresh.webhooks.remedy import how_to_correct, look_up  # noqa: PLC0415 - up to 4 ms, if one fails
 
-        versions = ", ".join(repr(secret.version_id) for secret in secrets)  # whoever stores one chooses its ID
+        versions = ", ".join(repr(secret.version_id) for secret in secrets)  # the caller that stores one chooses its ID
         # The console of Secrets Manager stores pairs, unless one chooses plain text.
         is_object = secrets[0].text().startswith("{")
         hint = "it is a JSON object: give its name with #key, or store plain text" if is_object else self.scheme.hint

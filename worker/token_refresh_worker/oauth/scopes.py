@@ -7,7 +7,7 @@ from typing import Final
 from token_refresh_worker.stored.document import TokenDocument
 
 _MOST_SCOPES: Final = 100
-"""So many fit into a token document; whoever has more is not watched."""
+"""This many fit into a token document. Of a grant with more, no scopes are compared."""
 _LONGEST_SCOPE: Final = 128
 _NAME: Final = re.compile(r"(?:https://)?[A-Za-z]{1,24}(?:[_.:/-][A-Za-z]{1,24}){0,7}[0-9]?")
 _LONGEST_NAME: Final = 80

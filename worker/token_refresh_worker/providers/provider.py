@@ -23,7 +23,7 @@ SAME_END: Final = timedelta(minutes=1)
 """Ends that are not further apart are one. LinkedIn states what is left, in whole seconds: it moves a little."""
 
 NOTICE: Final = timedelta(days=90)
-"""How long before a provider's change somebody is told of it."""
+"""How long before a provider's change `status` and `doctor` announce it."""
 
 
 class Rotation(StrEnum):

@@ -43,7 +43,7 @@ class LockedClaims:
 
     parts: RunDependencies
     note: Callable[[VersionEntry], None]
-    """Told of a newest claim that can't be decrypted."""
+    """Is called with the newest claim, if it can't be decrypted."""
     token_set: Callable[[SecretVersion], TokenSet]
     now: Callable[[], datetime]
 

@@ -33,7 +33,7 @@ def published_document(document: TokenDocument, source_version_id: str) -> Secre
     assert document.expires_at is not None  # noqa: S101 - likewise
     fields, lifetime = document.fields, document.origin.lifetime if document.origin else None
     extra = read_extra(fields)
-    # For the rule that readers have (`read_access_token`), whoever stores the copy again.
+    # Readers' rule (`read_access_token`) needs it, also if something else stores the copy again.
     origin = {"lifetime_seconds": lifetime and int(lifetime.total_seconds()), "kept": list(extra) or None}
     return write_object(
         {

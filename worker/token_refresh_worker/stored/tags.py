@@ -1,6 +1,6 @@
 """The tags by which a secret names its deployment. The stack sets them, and `scripts/deploy` on an adopted secret.
 
-A tag proves nothing: whoever may tag the secret can name anything. CloudFormation's own tags do: only it can set them.
+A tag proves nothing: a caller that may tag the secret can name anything. Only CloudFormation can set its own tags.
 """
 
 from collections.abc import Mapping

@@ -227,7 +227,7 @@ class TableIndex:
         return items.read_store(item)
 
     def last_dispatch(self) -> LastDispatch:
-        """Read what the last dispatcher told."""
+        """Read what the last dispatcher reported."""
         (item,), now = self._get(("breakers", self._fleet))
         return items.read_dispatch(item, now)
 

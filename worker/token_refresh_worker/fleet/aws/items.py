@@ -176,7 +176,7 @@ def write_dispatch(breakers: Mapping[str, Breaker], unheard_since: datetime | No
 
 
 def read_dispatch(item: Item, now: datetime) -> LastDispatch:
-    """Read what the last dispatcher told; no breaker is open where it has long been silent."""
+    """Read what the last dispatcher reported; no breaker is open where it has long been silent."""
     until = _readable(item, "open_until", "N", moment)
     if until is None:
         return LastDispatch()

@@ -41,7 +41,7 @@ RECENTLY: Final = timedelta(minutes=5)
 SILENT_RUNS: Final = 10
 SILENT_TIME: Final = timedelta(minutes=1)
 MANY_SILENT_RUNS: Final = 400
-"""Where so many have not reported, and less than half as many have succeeded in that time, most of them hang."""
+"""If so many runs have not reported, and fewer than half as many succeeded in that minute, most of them hang."""
 
 STORE: Final = "Secrets Manager"
 """The name under which the store's breaker is shown. No provider can have it."""

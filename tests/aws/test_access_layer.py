@@ -84,7 +84,7 @@ ASSERTION = Assertion(client_id="c", audience="api://p", algorithm="RS256", head
 READ = f"secretsmanager:GetSecretValue on secret tokens in {REGION}"
 DESCRIBE = f"secretsmanager:DescribeSecret on secret tokens in {REGION}"
 QUERY = f"dynamodb:Query on fleet table prod in {REGION}"
-DOORS: Final[dict[str, tuple[str, Callable[[], object]]]] = {
+CALLERS: Final[dict[str, tuple[str, Callable[[], object]]]] = {
     "run": (READ, lambda: refresh({}, None)),
     "claims": (f"dynamodb:GetItem on table claims in {REGION} for secret tokens", lambda: table_claims().newest()),
     "client key": (
@@ -116,7 +116,7 @@ DOORS: Final[dict[str, tuple[str, Callable[[], object]]]] = {
     "command, the time": (DESCRIBE, command(read_clock)),
 }
 CLOCKS: Final = ("run", "claims", "fleet index", "command", "command on a fleet", "command, the time")
-"""The doors through which the service's clock is read."""
+"""The callers through which the service's clock is read."""
 
 OTHER_CLASSES: Final[dict[str, tuple[type[Exception], ...]]] = {
     "reader's function": (Note,),
@@ -185,15 +185,15 @@ def aws(server: Aws, monkeypatch: pytest.MonkeyPatch) -> Aws:
     return server
 
 
-def unavailable(door: str) -> type[TokenRefreshError]:
+def unavailable(caller: str) -> type[TokenRefreshError]:
     """Of DynamoDB's failures, the name tells that it is not Secrets Manager."""
-    return TableUnavailable if "dynamodb:" in DOORS[door][0] else SecretStoreUnavailable
+    return TableUnavailable if "dynamodb:" in CALLERS[caller][0] else SecretStoreUnavailable
 
 
-def said(door: str, error: type[TokenRefreshError]) -> str:
-    """Go through a door, and give its words, with the call's own name left out."""
-    call, act = DOORS[door]
-    with pytest.raises(OTHER_CLASSES.get(door, (error,))) as caught:
+def said(caller: str, error: type[TokenRefreshError]) -> str:
+    """Have a caller call AWS, and give its words, with the call's own name left out."""
+    call, act = CALLERS[caller]
+    with pytest.raises(OTHER_CLASSES.get(caller, (error,))) as caught:
         act()
     assert "canary" not in str(caught.value)
     words = str(caught.value).removeprefix("f could not be asked to refresh: ")
@@ -201,14 +201,14 @@ def said(door: str, error: type[TokenRefreshError]) -> str:
     return words.replace(call, "CALL")
 
 
-@pytest.mark.parametrize("door", DOORS)
-def test_no_region(aws: Aws, monkeypatch: pytest.MonkeyPatch, door: str) -> None:
-    """A missing region is a wrong setting, and every door says which."""
+@pytest.mark.parametrize("caller", CALLERS)
+def test_no_region(aws: Aws, monkeypatch: pytest.MonkeyPatch, caller: str) -> None:
+    """A missing region is a wrong setting, and every caller says which."""
     del aws
     monkeypatch.delenv("AWS_REGION")
 
     assert "no AWS region is set. Set AWS_REGION, or give --region on the command line, region= in code" == said(
-        door, ConfigurationError
+        caller, ConfigurationError
     )
 
 
@@ -220,11 +220,11 @@ EXPIRED = (
 SIGNED_OUT = "CALL failed because the sign-in of this AWS profile has expired ({}): sign in again: `aws sso login`"
 
 
-@pytest.mark.parametrize("door", DOORS)
-def test_an_expired_session(aws: Aws, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, door: str) -> None:
+@pytest.mark.parametrize("caller", CALLERS)
+def test_an_expired_session(aws: Aws, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, caller: str) -> None:
     """An SSO session that has expired is renewed with one command, whoever notices it: the client or the service."""
     aws.code = "ExpiredTokenException"
-    assert EXPIRED.format("ExpiredTokenException") == said(door, SecretAccessDenied)
+    assert EXPIRED.format("ExpiredTokenException") == said(caller, SecretAccessDenied)
 
     keys = {"sso_start_url": "https://sso.example", "sso_region": REGION, "sso_account_id": "1", "sso_role_name": "r"}
     lines = ["[profile sso]", *(f"{name} = {value}" for name, value in keys.items())]
@@ -232,28 +232,28 @@ def test_an_expired_session(aws: Aws, monkeypatch: pytest.MonkeyPatch, tmp_path:
     monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
     monkeypatch.delenv("AWS_ACCESS_KEY_ID")
     monkeypatch.setenv("AWS_PROFILE", "sso")
-    signed_out = said(door, SecretAccessDenied)
+    signed_out = said(caller, SecretAccessDenied)
     assert SIGNED_OUT.format("SSOTokenLoadError") == signed_out.replace(" --profile sso", "")
-    assert (" --profile sso" in signed_out) == door.startswith("command"), "a command knows the profile"
+    assert (" --profile sso" in signed_out) == caller.startswith("command"), "a command knows the profile"
 
 
-@pytest.mark.parametrize("door", DOORS)
-def test_a_throttled_call(aws: Aws, door: str) -> None:
+@pytest.mark.parametrize("caller", CALLERS)
+def test_a_throttled_call(aws: Aws, caller: str) -> None:
     """A throttled call names the busy account, not the network."""
     aws.code = "ThrottlingException"
 
     assert (
         "CALL was throttled (ThrottlingException): this account sends too many requests in this region. The next run, "
         "read or delivery tries again; if it lasts, find the busy caller in CloudTrail"
-    ) == said(door, unavailable(door))
+    ) == said(caller, unavailable(caller))
 
 
-@pytest.mark.parametrize("door", CLOCKS)
-def test_no_date_no_decision(aws: Aws, door: str) -> None:
+@pytest.mark.parametrize("caller", CLOCKS)
+def test_no_date_no_decision(aws: Aws, caller: str) -> None:
     """A response without the service's time decides nothing: this machine's clock never stands in for it."""
     del aws
 
     assert (
         "CALL got a response without a usable Date: check AWS_ENDPOINT_URL and the proxy; something other than AWS "
         "seems to respond"
-    ) == said(door, unavailable(door))
+    ) == said(caller, unavailable(caller))
