@@ -173,3 +173,30 @@ def test_nothing_older(cli: Cli, tokens: Tokens) -> None:
     put, authorize = (refused.err.index(f"  {line}") for line in ("aws secretsmanager put-", "token-refresh authorize"))
     assert put < authorize
     assert "--secret-string file:///dev/stdin" in refused.err
+
+
+def test_restore_for_machines(cli: Cli, tokens: Tokens, store: SecretsManagerServer) -> None:
+    """One object says which version is current now, what it was made from and replaced, and whether services have it.
+
+    A refused set is an error with its name, as everywhere.
+    """
+    first, second = tokens.store(expires_in=DAY), tokens.store(expires_in=DAY)
+
+    refused = cli("restore", "--version=nothing", "--yes", "--json")
+    ended = cli("restore", "--yes", "--json")
+    store.client().create_secret(Name="published")
+    published = cli("restore", f"--version={second}", "--yes", "--json", PUBLISHED_SECRET_ID="published")
+
+    assert (2, "ChangeFailed") == (refused.code, refused.json["error_type"])
+    assert 0 == ended.code
+    assert {
+        "secret_id": SECRET_ID,
+        "version_id": ended.json["version_id"],
+        "restored": first,
+        "replaced": second,
+        "note": "no recorded run redeemed its refresh token; if something else did, authorize again instead",
+        "published": None,
+    } == ended.json
+    assert (ended.json["version_id"], True) == (published.json["replaced"], published.json["published"])
+    current = store.client().get_secret_value(SecretId=SECRET_ID)
+    assert published.json["version_id"] == current["VersionId"]

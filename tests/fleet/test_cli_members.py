@@ -58,6 +58,17 @@ def test_add(index: TableIndex) -> None:
     assert all(member.next_at < NOW + HOUR for member in rows.values())
 
 
+def test_add_for_machines(index: TableIndex) -> None:
+    """One object lists what is in the fleet now, and what is not; the exit status and standard error say why."""
+    tagged_secret("a")
+
+    ended = run("add", "a", "missing", "--provider", "xero", "--json")
+
+    assert {"fleet": "prod", "added": ["a"], "failed": ["missing"]} == json.loads(ended.stdout)
+    assert (2, True) == (ended.exit_code, "SecretNotFound" in ended.stderr)
+    assert ["a"] == [member.name for member in index.rows()]
+
+
 def test_add_what_can_not_be_added(index: TableIndex) -> None:
     """A secret that does not exist, is in another fleet or is a replica is named, and the others are added.
 

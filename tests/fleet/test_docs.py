@@ -11,7 +11,7 @@ import pytest
 from fleet.rows import ran, row, seen
 from pages.parts import cost, fleet_cost
 from pages.template import resources
-from testbed.builders import HOUR, NOW
+from testbed.builders import DAY, HOUR, NOW
 from token_refresh.stored.refresh_window import refresh_window
 from token_refresh.webhooks.receiver import ORIGIN_HEADER
 from token_refresh_worker.adapters.event_bus import SOURCE
@@ -19,6 +19,7 @@ from token_refresh_worker.core.announcement import Announcement, Transition
 from token_refresh_worker.fleet.core.dispatch import decide
 from token_refresh_worker.fleet.core.fleet import Fleet, Limits
 from token_refresh_worker.fleet.core.gauges import measure
+from token_refresh_worker.providers.loader import load_provider
 from token_refresh_worker.run.outcome import last_line
 
 GROUP = "deployments"
@@ -42,6 +43,16 @@ def test_what_fits() -> None:
     assert f"{per_second * (3600 - window):,.0f} one-hour tokens are the most in a steady state" in ends
 
 
+def test_how_often_tokens_are_refreshed() -> None:
+    """The costs count as many refreshes a day as the refresh window gives, for Xero's tokens by its profile."""
+    lifetimes = [HOUR, load_provider("xero").access_token_lifetime or HOUR, DAY]
+    window = load_provider("xero").refresh_window
+
+    counted = [DAY / (lifetime - refresh_window(window, lifetime)) for lifetime in lifetimes]
+
+    assert counted == [*fleet_cost.REFRESHES_A_DAY.values()]
+
+
 @pytest.mark.parametrize("column", range(3))
 def test_cost(column: int) -> None:
     """The table's sums add up, to the dollars of rounding, and the secrets themselves cost what AWS asks."""
@@ -51,7 +62,9 @@ def test_cost(column: int) -> None:
         for name, cells in rows[2:]
     }
     total = amounts.pop("together, one-hour tokens")
-    amounts.pop("together, 24-hour tokens")
+    for life in ("24-hour", "Xero's 30-minute"):
+        amounts.pop(f"together, {life} tokens")
+    amounts.pop("more with `published_under`, Xero's 30-minute tokens")
     copies = [amounts.pop(f"more with `published_under`, {life} tokens")[column] for life in ("one-hour", "24-hour")]
 
     assert abs(sum(found[column] for found in amounts.values()) - total[column]) <= len(amounts) / 2

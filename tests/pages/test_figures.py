@@ -96,6 +96,8 @@ def count(number: float) -> str:
 PART: Final = {1 / 3: "a third", 1 / 2: "half", 3 / 4: "three quarters"}
 VERSIONS, TABLE = ClaimStoreKind.VERSIONS, ClaimStoreKind.TABLE
 IN_VERSIONS, IN_TABLE = (f"{lifetime.shortest_lifetime(store) / MINUTE:g}" for store in (VERSIONS, TABLE))
+OF_XERO = load_provider("xero").access_token_lifetime or DAY
+OF_XERO_A_DAY = DAY / (OF_XERO - refresh_window(DEFAULT_WINDOW, OF_XERO))
 REFRESHES_A_MONTH = 30 * DAY // (DAY - refresh_window(DEFAULT_WINDOW, DAY))
 A_DAY, AN_HOUR, HALF_AN_HOUR = (
     read_parameters(
@@ -264,6 +266,7 @@ SAID = {
         f"One provider gets at most {GROUPS_PERCENT['']} % of the runs",
         f"One-hour tokens are refreshed {DAY / (HOUR - refresh_window(DEFAULT_WINDOW, HOUR)):g} times a day",
         f"24-hour tokens {DAY / (DAY - refresh_window(DEFAULT_WINDOW, DAY)):g} times",
+        f"Xero's of {OF_XERO // timedelta(minutes=1)} minutes {OF_XERO_A_DAY:g} times",
         f"Access tokens must live at least {IN_TABLE} minutes",
         f"behind for {said(NEW_FOR)}",
         f"a resync finds it within {said(STALE)}",

@@ -5,18 +5,27 @@ from typing import Annotated
 import typer
 
 from token_refresh_admin.changes.restore import check_claims, choose, prepare
-from token_refresh_admin.cli.command import command
+from token_refresh_admin.cli.command import Json, command
 from token_refresh_admin.cli.context import Context
 from token_refresh_admin.cli.failures import finishing
 from token_refresh_admin.cli.lookups import read_past
 from token_refresh_admin.cli.prompts import confirm
-from token_refresh_admin.cli.screen import errors, fields_table, message, output, say_done, say_published, show
+from token_refresh_admin.cli.screen import (
+    errors,
+    fields_table,
+    message,
+    output,
+    print_json,
+    say_done,
+    say_published,
+    show,
+)
 from token_refresh_admin.cli.settings import settings_of
 from token_refresh_worker.core.versions import PREVIOUS
 from token_refresh_worker.run.failures import utc
 
 
-@command("restore", "", "--version 1b2c3d4e-...", "--yes", writes=True)
+@command("restore", "", "--version 1b2c3d4e-...", "--yes --json", writes=True)
 def restore(
     context: Context,
     *,
@@ -24,6 +33,7 @@ def restore(
         str | None, typer.Option("--version", metavar="VERSION_ID", help="Which one; default the last good one.")
     ] = None,
     yes: Annotated[bool, typer.Option("--yes", help="Restore without asking.")] = False,
+    as_json: Json = False,
 ) -> int:
     """Bring an older token set back, as a new version.
 
@@ -42,6 +52,10 @@ def restore(
     settings = settings_of(context, older.document.fields)
     with finishing("The token set is stored first."):
         stored = older.store(context.run(settings).parts)
+    if as_json:
+        done = {"secret_id": context.secret_id, "version_id": stored.version_id, "restored": chosen.version_id}
+        print_json({**done, "replaced": older.replaces, "note": older.note, "published": stored.publish()})
+        return 0
     old = None if older.replaces is None else f"{older.replaces}, now {PREVIOUS}"
     say_done("Restored.", ("current version", stored.version_id), ("replaced", old))
     say_published(settings, stored)

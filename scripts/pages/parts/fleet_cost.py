@@ -13,6 +13,8 @@ SIZES: Final = (40, 1_000, 10_000)
 PROVIDERS: Final = 10
 MINUTES: Final = 30 * 24 * 60
 CYCLE_SECONDS: Final = 40 * 60
+REFRESHES_A_DAY: Final = {"one-hour": 36, "Xero's 30-minute": 72, "24-hour": 1.5}
+"""A refresh is due after two thirds of the lifetime."""
 WINDOW_SECONDS: Final = 20 * 60
 """Of a one-hour token, which is due after the first."""
 
@@ -97,11 +99,11 @@ def copies(secrets: int, *, refreshes_a_day: float) -> float:
 def cost() -> str:
     """Return the table of a month's costs."""
     hourly = [month(secrets, refreshes_a_day=36) for secrets in SIZES]
-    daily = [month(secrets, refreshes_a_day=1.5) for secrets in SIZES]
     rows = [(name, *(_dollars(costs[name]) for costs in hourly)) for name in hourly[0]]
-    for name, months in (("together, one-hour tokens", hourly), ("together, 24-hour tokens", daily)):
-        rows.append((f"**{name}**", *(f"**{_dollars(sum(costs.values()))}**" for costs in months)))
-    for name, a_day in (("one-hour", 36), ("24-hour", 1.5)):
+    for name, a_day in REFRESHES_A_DAY.items():
+        together = (sum(month(secrets, refreshes_a_day=a_day).values()) for secrets in SIZES)
+        rows.append((f"**together, {name} tokens**", *(f"**{_dollars(amount)}**" for amount in together)))
+    for name, a_day in REFRESHES_A_DAY.items():
         more = (_dollars(copies(secrets, refreshes_a_day=a_day)) for secrets in SIZES)
         rows.append((f"more with `published_under`, {name} tokens", *more))
     head = ("secrets", *(f"{secrets:,}" for secrets in SIZES))

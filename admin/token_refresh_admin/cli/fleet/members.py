@@ -22,7 +22,6 @@ from token_refresh_worker.bootstrap import SystemClock
 from token_refresh_worker.fleet.aws.services import list_members
 from token_refresh_worker.fleet.core.row import Pauses, Row, State, pause_of_row, state_of
 from token_refresh_worker.fleet.resync import counts_of, synchronise
-from token_refresh_worker.providers.loader import load_provider, own_profiles
 from token_refresh_worker.run.failures import span
 
 LONGEST_REMOVAL: Final = timedelta(minutes=9)
@@ -40,14 +39,12 @@ SecretNames = Annotated[
 @command(
     "fleet add", "customers/7/xero customers/8/xero --fleet prod --provider xero", shares=(*OF_A_FLEET, "provider")
 )
-def add(context: Context, *, secrets: SecretNames, fleet: FleetName) -> int:
+def add(context: Context, *, secrets: SecretNames, fleet: FleetName, as_json: Json = False) -> int:
     """Add secrets to a fleet. Those that are members already are refreshed, or tried again, within a minute.
 
     If the fleet publishes copies for services, each secret gets an empty one, which its next run fills. Adding 10,000
     secrets takes four minutes: 40 tags a second, of the account's 50. If it is interrupted, run it again.
     """
-    if provider := context.given.get("PROVIDER"):
-        load_provider(provider, own_profiles(context.environment))  # a wrong one is named here, with the nearest
     index, copies = find_index(context, fleet), find_copies(context, fleet)
 
     def act(secret_id: str) -> None:
@@ -55,6 +52,9 @@ def add(context: Context, *, secrets: SecretNames, fleet: FleetName) -> int:
 
     names = _names(secrets)
     done, code = for_each(context, "adding", names, act)
+    if as_json:
+        print_json({"fleet": fleet, "added": sorted(done), "failed": sorted({*names} - {*done})})
+        return code
     return _say(done, names, f"secrets are in fleet {fleet}", code)
 
 
