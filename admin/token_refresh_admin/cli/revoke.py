@@ -42,8 +42,7 @@ def revoke(
 ) -> int:
     """Revoke the grant at its provider (RFC 7009), for off-boarding.
 
-    It marks the secret, its copy and its row in a fleet as revoked: no run sends anything until you authorize again.
-    If it is interrupted, run it again.
+    Until you authorize again, no run sends anything for this secret. If it is interrupted, run it again.
     """
     index = own_index(context)
     fields = context.stored()

@@ -58,10 +58,10 @@ class FleetParameters(CommonParameters):
             default="clients/{provider}",
         ),
     ]
-    """Secret with the client credentials, one a provider by default, which the worker may read.
+    """Secret with the client credentials, by default one for each provider; the worker may read it.
 
-    `documents`: each token document has them, for whoever may read it. What stands before `{provider}` is a prefix as
-    in `secrets_under`.
+    `documents`: each token document has them, and everybody who may read it sees them. The part before `{provider}` is
+    a prefix as in `secrets_under`.
     """
     kept_tokens_key: Annotated[str | None, kept_tokens_key()]
     """`create`, ARN or `none`: the key for received tokens that Secrets Manager refuses; 1 USD a month.

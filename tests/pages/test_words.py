@@ -1,0 +1,43 @@
+"""Pages and help texts use the glossary's words, and say who does what."""
+
+import re
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+ROOT: Final = Path(__file__).parents[2]
+PAGES = [
+    *(ROOT / f"{name}.md" for name in ("README", "SECURITY", "CONTRIBUTING")),
+    *ROOT.glob("*/README.md"),
+    *sorted(ROOT.glob("docs/*.md")),
+]
+INSTEAD: Final = {
+    r"kept tokens?": "refused tokens",
+    r"kept response": "unread response",
+    r"grants? (?:read|access) to": "permission",
+    r"[Ww]hoever": "a caller that, everybody who, a person who",
+    r"mend(?:s|ed)?\b": "repair, correct, fix",
+    r"inner rooms?": "package",
+    r"[Tt]he one way to AWS": "the AWS access layer",
+    r"for good\b": "permanently",
+}
+"""What one word of the glossary replaced, or hides who acts."""
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_no_word_that_has_a_plainer_one(page: Path) -> None:
+    """A page has none of these words outside of names in backquotes."""
+    text = re.sub(r"```.*?```|`[^`]*`", "", page.read_text(), flags=re.DOTALL)
+
+    found = {word: plainer for word, plainer in INSTEAD.items() if re.search(rf"\b{word}", text)}
+    assert {} == found, "the plainer word is beside each"
+
+
+def test_the_glossary_has_each_word_once() -> None:
+    """A word has one row, and says more than its name."""
+    rows = re.findall(r"^\| ([^|]+) \| ([^|]+) \|$", (ROOT / "docs" / "glossary.md").read_text(), re.MULTILINE)
+    words = [word for word, meaning in rows if meaning != "---"]
+
+    assert len(words) == len(set(words))
+    assert {"grant", "permission", "claim", "copy", "refresh window", "unread response", "refused tokens"} <= {*words}
