@@ -48,10 +48,10 @@ from token_refresh_admin.changes.authorize import (
     AnotherAccount,
     Confirm,
     Expected,
-    PendingAuthorization,
     RedirectTaken,
     Target,
     TooManyRedirects,
+    complete_authorization,
     expecting,
     refuse_unknowable,
     take_redirect,
@@ -336,11 +336,10 @@ class Grants:
         if begun.client.client_id != session["client_id"]:
             raise ChangeFailed(f"the client of {opened.secret} was replaced", why=_NOT_USED, fix=_AGAIN)
         target = opened.target(session["expect"], confirm)
-        pending = PendingAuthorization(authorization=authorization, target=target)
         parts = opened.parts(target.fields(redirect))
         take = partial(take_redirect, parts, authorization.state, opened.now)
         try:
-            stored = pending.complete(parts, redirect, take=take)
+            stored = complete_authorization(parts, authorization, target, redirect, take=take)
         except ClientRejected as failure:
             failure.fix = ("Enter the right ones: ", opened.secret.command("client"), f"; then {_AGAIN}")
             raise
@@ -448,7 +447,6 @@ class Grants:
             redirect_uri=self.redirect_uri,
             endpoint=self._settings.get("AUTHORIZATION_ENDPOINT"),
             scope=scope,
-            token_host=parts.provider.host,
         )
         return replace(authorization, again=(_AGAIN,)), parts
 

@@ -198,7 +198,7 @@ def test_an_error_of_the_application(application: Application, errors: list[Base
     assert raised is found.value
     frames = [frame for error in errors for frame, _ in traceback.walk_tb(error.__traceback__)]
     ours = [frame for frame in frames if frame.f_code.co_name not in {"test_an_error_of_the_application", "call"}]
-    assert {"finish", "complete", "lost"} <= {frame.f_code.co_name for frame in ours}
+    assert {"finish", "complete_authorization", "lost"} <= {frame.f_code.co_name for frame in ours}
     assert all(not frame.f_locals for frame in ours)
     (call,) = {frame for frame in frames if frame.f_code.co_name == "call"}
     assert {"failure", "method"} == set(call.f_locals)

@@ -17,9 +17,9 @@ from token_refresh_admin.changes.authorization_request import AuthorizationReque
 from token_refresh_admin.changes.authorize import (
     Account,
     AnotherAccount,
-    PendingAuthorization,
     Target,
     check_account,
+    complete_authorization,
     take_redirect,
 )
 from token_refresh_admin.changes.change import fields_of, is_snake
@@ -99,28 +99,24 @@ def test_claims_that_were_moved_during_the_consent() -> None:
     assert {"store": "table", "table": "claims"}.items() <= world.current()["tokenRefresh"].items()
 
 
-def authorized(world: World, expected: Account) -> PendingAuthorization:
-    """An authorization of which `expected` is expected."""
-    return PendingAuthorization(
-        authorization=AuthorizationRequest(
-            endpoint="https://example.com/authorize",
-            client=ClientCredentials(client_id="client", client_secret=SecretValue("client-secret")),
-            redirect_uri="https://example.com/callback",
-            scope=None,
-            pkce=True,
-        ),
-        target=Target(
-            known=fields_of(world.store.read(label=CURRENT)),
-            change=dict,
-            judge=lambda found, is_complete: check_account(expected, found, is_complete=is_complete, again=("Again",)),
-        ),
-    )
+AUTHORIZATION = AuthorizationRequest(
+    endpoint="https://example.com/authorize",
+    client=ClientCredentials(client_id="client", client_secret=SecretValue("client-secret")),
+    redirect_uri="https://example.com/callback",
+    scope=None,
+    pkce=True,
+)
 
 
 def complete(world: World, provider: str, expected: Account, extra: dict[str, str]) -> None:
     world.provider = load_provider(provider)
     redirect = Redirect(code=SecretValue("code"), extra=extra)
-    authorized(world, expected).complete(world.run().parts, redirect, take=lambda: world.clock.service_now)
+    target = Target(
+        known=fields_of(world.store.read(label=CURRENT)),
+        change=dict,
+        judge=lambda found, is_complete: check_account(expected, found, is_complete=is_complete, again=("Again",)),
+    )
+    complete_authorization(world.run().parts, AUTHORIZATION, target, redirect, take=lambda: world.clock.service_now)
 
 
 @pytest.mark.parametrize("came", [{"team_id": "T2"}, {}])

@@ -204,7 +204,6 @@ def test_the_profiles_issuer_is_filled(tmp_path: Path) -> None:
             redirect_uri="http://127.0.0.1/callback",
             endpoint=endpoint,
             scope=None,
-            token_host="acme.example.com",
         ).issuer
 
     assert "https://acme.example.com/realm" == issuer(None)

@@ -230,12 +230,11 @@ def build_authorization(  # noqa: PLR0913 - all by name
     redirect_uri: str,
     endpoint: str | None,
     scope: str | None,
-    token_host: str,
 ) -> AuthorizationRequest:
     """Build the request for authorization as the profile says, with the document's values in its variables.
 
     An `endpoint` has precedence over the page's. What `scope` asks for is added to what the profile needs for a refresh
-    token. `token_host` exchanges the code.
+    token.
 
     Raises:
         ChangeFailed: There is no authorization page.
@@ -261,7 +260,7 @@ def build_authorization(  # noqa: PLR0913 - all by name
         params=page.params,
         # The profile's issuer is that of its own page.
         issuer=_filled(page.issuer, template, fields) if page.issuer and not endpoint else None,
-        token_host=token_host,
+        token_host=template.for_document(fields).host,
         redirect=replace(page.redirect, variables=chosen),
         known=known,
     )

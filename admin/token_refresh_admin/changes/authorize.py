@@ -80,39 +80,38 @@ class Target:
             raise lost from None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
-class PendingAuthorization:
-    """What becomes of the redirect of one authorization."""
+def complete_authorization(  # noqa: PLR0913 - the last two by name
+    parts: RunDependencies,
+    authorization: AuthorizationRequest,
+    target: Target,
+    redirect: Redirect,
+    *,
+    take: Callable[[], datetime],
+    keeps_client: bool = False,
+) -> StoredGrant:
+    """Exchange the code with the provider that the target's `fields` say, and store the tokens.
 
-    authorization: AuthorizationRequest
-    keeps_client: bool = False
-    """Whether the client credentials are stored beside the tokens."""
-    target: Target
+    `take` is called when the redirect's account is found right, before the exchange. It returns the time by the
+    service's clock, so that the stored expiry is never too late. `keeps_client` stores the client beside the tokens.
 
-    def complete(self, parts: RunDependencies, redirect: Redirect, *, take: Callable[[], datetime]) -> StoredGrant:
-        """Exchange the code with the provider that the target's `fields` say, and store the tokens.
-
-        `take` is called when the redirect's account is found right, before the exchange. It returns the time by the
-        service's clock, so that the stored expiry is never too late.
-
-        Raises:
-            SecretFull: The secret has no place for what would come; the code was not used.
-            TokenRefreshError: The target refused the account, no tokens came, or they could not be stored.
-        """
-        fields, provider = self.target.fields(redirect), parts.provider
-        # What the response before it brought says nothing about this one.
-        named = {name: value for name, value in fields.items() if name not in provider.response.extra}
-        self.target.judge(provider.account(named), False)
-        sent_at = take()
-        if self.target.create is None:
-            check_places(parts, sent_at, Needed(1), "the code was not used")
-        grant = NewGrant(
-            tokens=exchange(parts, self.authorization, redirect.code),
-            sent_at=sent_at,
-            asked_scope=self.authorization.scope,
-            client=self.authorization.client if self.keeps_client else None,
-        )
-        return self.target.store(parts, redirect, grant)
+    Raises:
+        SecretFull: The secret has no place for what would come; the code was not used.
+        TokenRefreshError: The target refused the account, no tokens came, or they could not be stored.
+    """
+    fields, provider = target.fields(redirect), parts.provider
+    # What the response before it brought says nothing about this one.
+    named = {name: value for name, value in fields.items() if name not in provider.response.extra}
+    target.judge(provider.account(named), False)
+    sent_at = take()
+    if target.create is None:
+        check_places(parts, sent_at, Needed(1), "the code was not used")
+    grant = NewGrant(
+        tokens=exchange(parts, authorization, redirect.code),
+        sent_at=sent_at,
+        asked_scope=authorization.scope,
+        client=authorization.client if keeps_client else None,
+    )
+    return target.store(parts, redirect, grant)
 
 
 def take_redirect(parts: RunDependencies, state: str, now: datetime) -> datetime:

@@ -29,9 +29,9 @@ from token_refresh_admin.changes.authorization_request import (
 from token_refresh_admin.changes.authorize import (
     Account,
     AnotherAccount,
-    PendingAuthorization,
     Target,
     check_account,
+    complete_authorization,
     name_account,
 )
 from token_refresh_admin.changes.change import document_of, fields_of, prove_write
@@ -160,7 +160,6 @@ def authorize(  # noqa: PLR0913 - options, each by its name
         redirect_uri=redirect_uri,
         endpoint=authorization_endpoint,
         scope=scope,
-        token_host=settings.provider.host,
     )
     if not yes:  # After all checks of settings: a yes is followed by the browser at once.
         _confirm(context, version, creates=creates)
@@ -171,20 +170,23 @@ def authorize(  # noqa: PLR0913 - options, each by its name
     if is_new and settings.client_secret_id is not None:
         store_client(context, settings.client_secret_id, client)
         output().print(text(f"The client is stored in secret {settings.client_secret_id}, where runs read it."))
-    pending = PendingAuthorization(
-        authorization=replace(authorization, again=("begin again: ", context.again())),
-        keeps_client=is_new and settings.client_secret_id is None,
-        target=Target(
-            known=fields_of(version),
-            change=add,
-            create=partial(_create_secret, context, tags) if creates else None,
-            judge=_judge_account(context, {} if another_account else template.account(fields_of(version)), ask=not yes),
-        ),
+    target = Target(
+        known=fields_of(version),
+        change=add,
+        create=partial(_create_secret, context, tags) if creates else None,
+        judge=_judge_account(context, {} if another_account else template.account(fields_of(version)), ask=not yes),
     )
+    authorization = replace(authorization, again=("begin again: ", context.again()))
+    keeps_client = is_new and settings.client_secret_id is None
+    complete = partial(_complete, context, authorization, target, keeps_client=keeps_client)
     if listens:
-        _listen(context, pending, browser=browser, timeout_seconds=timeout)
+        with RedirectServer(authorization, complete) as server:
+            how = "Authorize in the browser. If no browser opens, open this URL on this machine:"
+            _show_url(authorization, how)
+            with opened(server.start_url, wanted=browser, environment=context.environment):
+                server.wait(timeout)
     else:
-        _paste(context, pending)
+        _paste(authorization, complete)
     if fleet and index:
         join(context, index, fleet=fleet, secret_id=context.secret_id)
         output().print(text(f"The secret is in fleet {fleet}, and due at once."))
@@ -353,13 +355,16 @@ def _confirm_account(context: Context, before: Account, found: Account, differs:
         raise differs from None
 
 
-def _complete(context: Context, pending: PendingAuthorization, redirect: Redirect) -> str:
+def _complete(
+    context: Context, authorization: AuthorizationRequest, target: Target, redirect: Redirect, *, keeps_client: bool
+) -> str:
     """Exchange the code, store the tokens, say so, and give the page for the browser."""
-    settings = settings_for(context, pending.target.fields(redirect))
+    settings = settings_for(context, target.fields(redirect))
     parts, provider = context.run(settings).parts, settings.provider
     # The provider may have ended the old grant: new tokens that are not stored leave none.
     with finishing("The tokens are stored first."):
-        stored = pending.complete(parts, redirect, take=partial(read_clock, context))
+        take = partial(read_clock, context)
+        stored = complete_authorization(parts, authorization, target, redirect, take=take, keeps_client=keeps_client)
     expires_at, account = stored.document.expires_at, provider.account(stored.document.fields)
     say_done(
         "Authorized: the tokens are stored.",
@@ -395,31 +400,22 @@ def _create_secret(context: Context, tags: Mapping[str, str], value: SecretValue
     return version_id
 
 
-def _listen(context: Context, pending: PendingAuthorization, *, browser: bool, timeout_seconds: int) -> None:
-    with RedirectServer(pending.authorization, partial(_complete, context, pending)) as server:
-        _show_url(
-            pending.authorization, "Authorize in the browser. If no browser opens, open this URL on this machine:"
-        )
-        with opened(server.start_url, wanted=browser, environment=context.environment):
-            server.wait(timeout_seconds)
-
-
-def _paste(context: Context, pending: PendingAuthorization) -> None:
-    _show_url(pending.authorization, "Open this URL in a browser on any machine, and authorize:")
+def _paste(authorization: AuthorizationRequest, complete: Callable[[Redirect], str]) -> None:
+    _show_url(authorization, "Open this URL in a browser on any machine, and authorize:")
     errors().print("The browser ends on a page that may not load. Copy the whole URL from its address bar.")
     for _ in range(_PASTE_TRIES):
         try:
-            redirect = pending.authorization.read_redirect(ask_secret("URL").reveal())
+            redirect = authorization.read_redirect(ask_secret("URL").reveal())
         except ForeignRedirect:
             errors().print(
                 "That URL does not belong to this authorization: its code or state is missing or wrong. Copy the whole "
                 "URL that the browser ends on after you authorize."
             )
         else:
-            _complete(context, pending, redirect)
+            complete(redirect)
             return
     tries = f"no URL of this authorization was pasted in {_PASTE_TRIES} tries"
-    raise CommandFailed(tries, fix=pending.authorization.again)
+    raise CommandFailed(tries, fix=authorization.again)
 
 
 def _show_url(authorization: AuthorizationRequest, introduction: str) -> None:

@@ -20,7 +20,6 @@ from token_refresh_admin.cli.settings import settings_for
 from token_refresh_worker.bootstrap import revocation_sender
 from token_refresh_worker.core.snapshot import TokenSet
 from token_refresh_worker.core.versions import CURRENT
-from token_refresh_worker.fleet.aws.index import TableIndex
 from token_refresh_worker.oauth.formats import Grant
 from token_refresh_worker.oauth.revocation import Revoked
 from token_refresh_worker.providers.endpoint import host_of
@@ -63,8 +62,19 @@ def revoke(
             fix=("Update the copy, too: ", context.command("revoke")),
         )
     if index is not None:
-        _report(context, index, settings, done)
-    _show(context, settings, done)
+        at = max(done.document.revoked_at or done.stored_at, read_clock(context))
+        if not report_revoked(context, index, at=at, provider=settings.provider.name, version_id=done.version_id):
+            output().print(text("The fleet's table doesn't show it yet; the next run reports it."))
+    say_done(
+        "Revoked: the secret holds no tokens.",
+        ("secret", context.secret_id),
+        ("region", context.region),
+        ("provider", f"{settings.provider.title} ({settings.provider.host})"),
+        ("version", done.version_id),
+        ("revoked", utc(done.document.revoked_at or done.stored_at)),
+        ("published copy", settings.published_secret_id),
+        then=("Runs send nothing. To see it: ", context.command("status")),
+    )
     return 0
 
 
@@ -118,22 +128,3 @@ def _question(context: Context, provider: Provider, *, by_hand: bool) -> str:
     if by_hand:
         return f"Remove the tokens from {where}, because you have revoked them at {provider.title}?"
     return f"Revoke the grant in {where} at {host_of(provider.revocation_endpoint)}? No token of it works after that."
-
-
-def _report(context: Context, index: TableIndex, settings: Settings, done: TokenSet) -> None:
-    at = max(done.document.revoked_at or done.stored_at, read_clock(context))
-    if not report_revoked(context, index, at=at, provider=settings.provider.name, version_id=done.version_id):
-        output().print(text("The fleet's table doesn't show it yet; the next run reports it."))
-
-
-def _show(context: Context, settings: Settings, done: TokenSet) -> None:
-    say_done(
-        "Revoked: the secret holds no tokens.",
-        ("secret", context.secret_id),
-        ("region", context.region),
-        ("provider", f"{settings.provider.title} ({settings.provider.host})"),
-        ("version", done.version_id),
-        ("revoked", utc(done.document.revoked_at or done.stored_at)),
-        ("published copy", settings.published_secret_id),
-        then=("Runs send nothing. To see it: ", context.command("status")),
-    )

@@ -13,7 +13,31 @@ from token_refresh.stored.times import iso
 LIFETIME: Final = timedelta(hours=24)
 
 
-class FakeTokenReader(TokenReader):
+class _Fake:
+    """What the fakes have in common: a test lets them fail, and sees what was rejected."""
+
+    # Without `super().__init__`: that would parse a reference and open a source.
+    def __init__(self) -> None:
+        self._versions = (f"version-{number}" for number in count(1))
+        self._failure: TokenRefreshError | None = None
+        self.rejected: list[str] = []
+        """What was rejected, in order: tokens, or version IDs of secrets."""
+
+    def fail(self, error: TokenRefreshError) -> None:
+        """Let each method that reads raise an error from now on, until the test sets another value.
+
+        Args:
+            error: What they raise.
+        """
+        self._failure = error
+
+    def _check(self) -> None:
+        if self._failure is not None:
+            # A copy, as the real reader raises one: a test that compares identities would pass here and fail there.
+            raise without_traceback(self._failure)
+
+
+class FakeTokenReader(_Fake, TokenReader):
     """A `TokenReader` that reads nothing: it gives the token that the test set, as long as that is valid."""
 
     def __init__(
@@ -30,12 +54,8 @@ class FakeTokenReader(TokenReader):
             lifetime: How long each token lives from when it is set.
             extra: What the provider sent with the grant, such as `realmId`.
         """
-        # Without `super().__init__`: that would parse a reference and open a source.
+        super().__init__()
         self._lifetime, self._extra = lifetime, extra
-        self._numbers = count(1)
-        self._failure: TokenRefreshError | None = None
-        self.rejected: list[str] = []
-        """The tokens that were rejected, in order."""
         self.refresh(value)
 
     def refresh(self, value: str, *, lifetime: timedelta | None = None) -> Token:
@@ -50,19 +70,11 @@ class FakeTokenReader(TokenReader):
         self._token = Token(
             value=value,
             expires_at=now + (self._lifetime if lifetime is None else lifetime),
-            version_id=f"version-{next(self._numbers)}",
+            version_id=next(self._versions),
             created_at=now,
             extra=self._extra,
         )
         return self._token
-
-    def fail(self, error: TokenRefreshError) -> None:
-        """Let each method that reads raise an error from now on, until the next `refresh`.
-
-        Args:
-            error: What they raise.
-        """
-        self._failure = error
 
     def token(self) -> Token:
         """Return the token that was set.
@@ -71,9 +83,7 @@ class FakeTokenReader(TokenReader):
             TokenExpired: The token's life is over.
             TokenRefreshError: `fail` has set it.
         """
-        if self._failure is not None:
-            # A copy, as the real reader raises one: a test that compares identities would pass here and fail there.
-            raise without_traceback(self._failure)
+        self._check()
         if datetime.now(UTC) >= self._token.expires_at:
             raise TokenExpired(f"the fake's access token expired at {iso(self._token.expires_at)}")
         return self._token
@@ -114,7 +124,7 @@ class FakeTokenReader(TokenReader):
         return self.reject(token)
 
 
-class FakeSecretReader(SecretReader):
+class FakeSecretReader(_Fake, SecretReader):
     """A `SecretReader` that reads nothing: it gives the values that the test set."""
 
     def __init__(self, value: str | bytes = "fake-secret") -> None:
@@ -123,11 +133,8 @@ class FakeSecretReader(SecretReader):
         Args:
             value: The secret.
         """
-        self._numbers = count(1)
-        self._failure: TokenRefreshError | None = None
+        super().__init__()
         self._secrets: tuple[Secret, ...] = ()
-        self.rejected: list[str] = []
-        """The version IDs that were rejected, in order."""
         self.rotate(value, overlap=False)
 
     def rotate(self, value: str | bytes, *, overlap: bool = True) -> Secret:
@@ -138,18 +145,10 @@ class FakeSecretReader(SecretReader):
             overlap: Whether the one before stays accepted.
         """
         self._failure = None
-        current = _secret(f"version-{next(self._numbers)}", value, "current")
+        current = _secret(next(self._versions), value, "current")
         previous = [_secret(s.version_id, s.value, "previous") for s in self._secrets[:1] if overlap]
         self._secrets = (current, *previous)
         return current
-
-    def fail(self, error: TokenRefreshError) -> None:
-        """Let each method that reads raise an error from now on, until the next `rotate`.
-
-        Args:
-            error: What they raise.
-        """
-        self._failure = error
 
     def accepted(self) -> tuple[Secret, ...]:
         """Return the values that were set, the current one first.
@@ -157,8 +156,7 @@ class FakeSecretReader(SecretReader):
         Raises:
             TokenRefreshError: `fail` has set it.
         """
-        if self._failure is not None:
-            raise without_traceback(self._failure)
+        self._check()
         return self._secrets
 
     async def aaccepted(self) -> tuple[Secret, ...]:

@@ -12,7 +12,7 @@ from typing import Final
 
 from token_refresh.aws.arn import KMS_KEY, name_same_secret, secret_name
 from token_refresh.errors import ConfigurationError, InvalidSecretDocument
-from token_refresh.reference import Reference, parse_secret_id
+from token_refresh.reference import parse_secret_id
 from token_refresh_worker.core.schedule import Policy
 from token_refresh_worker.oauth.formats import AuthMethod, Grant
 from token_refresh_worker.providers.endpoint import host_of, read_endpoint
@@ -153,7 +153,13 @@ def read_settings(environment: Mapping[str, str], *, any_lifetime: bool = False)
     given = {name: value for name, value in environment.items() if value}
     timeout = _read_seconds(given, Variable.REQUEST_TIMEOUT_SECONDS, range(1, 301))
     provider = _read_provider(given)
-    client_secret = _read_secret(given, Variable.CLIENT_SECRET_ID, provider)
+    # A fleet has one setting for the client secrets of many providers.
+    client_secret_id = given.get(Variable.CLIENT_SECRET_ID, "").replace("{provider}", provider.name)
+    client_secret = parse_secret_id(Variable.CLIENT_SECRET_ID, client_secret_id) if client_secret_id else None
+    key_id = given.get(Variable.KEPT_TOKENS_KEY_ID)
+    # Found out by each run, and not by the one that needs it.
+    if key_id is not None and not re.fullmatch(KMS_KEY, key_id):
+        raise ConfigurationError.of(Variable.KEPT_TOKENS_KEY_ID, "must be the ARN of a KMS key")
     settings = Settings(
         token_secret_id=token_secret_id(given),
         client_secret_id=client_secret and client_secret.name,
@@ -162,7 +168,7 @@ def read_settings(environment: Mapping[str, str], *, any_lifetime: bool = False)
         client=_read_client(given),
         client_key_id=given.get(Variable.CLIENT_KEY_ID),
         claim_table=given.get(Variable.CLAIM_TABLE),
-        kept_tokens_key_id=_read_key(given, Variable.KEPT_TOKENS_KEY_ID),
+        kept_tokens_key_id=key_id,
         provider=provider,
         request_timeout_seconds=timeout.total_seconds() if timeout else None,
         run_period=_read_seconds(given, Variable.RUN_PERIOD_SECONDS, range(60, _MONTH_SECONDS + 1)),
@@ -252,13 +258,6 @@ def _load_profile(given: Mapping[str, str], endpoint: str | None) -> Provider:
     return load_provider(name, own)
 
 
-def _read_secret(given: Mapping[str, str], name: Variable, provider: Provider) -> Reference | None:
-    if name not in given:
-        return None
-    # A fleet has one setting for the client secrets of many providers.
-    return parse_secret_id(name, given[name].replace("{provider}", provider.name))
-
-
 def _read_seconds(given: Mapping[str, str], name: Variable, allowed: range) -> timedelta | None:
     if name not in given:
         return None
@@ -267,13 +266,6 @@ def _read_seconds(given: Mapping[str, str], name: Variable, allowed: range) -> t
         problem = f"must be a whole number of seconds from {allowed.start} to {allowed.stop - 1}"
         raise ConfigurationError.of(name, problem)
     return timedelta(seconds=int(text))
-
-
-def _read_key(given: Mapping[str, str], name: Variable) -> str | None:
-    # Found out by each run, and not by the one that needs it.
-    if name in given and not re.fullmatch(KMS_KEY, given[name]):
-        raise ConfigurationError.of(name, "must be the ARN of a KMS key")
-    return given.get(name)
 
 
 def _read_choice(
