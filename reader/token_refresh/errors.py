@@ -1,30 +1,5 @@
 """All named failures, one class each. Lambda reports the class name as `errorType`.
 
-    TokenRefreshError
-      ConfigurationError
-      InvalidEvent
-      InvalidSecretDocument
-      SecretStoreError
-        SecretNotFound
-        SecretEmpty
-        SecretAccessDenied
-        SecretStoreUnavailable
-        TableUnavailable
-      RefreshError
-        ReauthorizationRequired
-        RefreshOutcomeUnknown
-        ResponseKept
-        TokensKept
-        KeptTokensUnreadable
-        TokensNotStored
-        TokenEndpointUnavailable
-        InvalidTokenResponse
-        ClientRejected
-        TokenRequestRejected
-        DeadlineExceeded
-        SecretFull
-      InternalError
-
 An error says what failed, why, and which command fixes it. It contains no secret, and of a provider's response only
 error codes of RFC 6749 and values that its profile names: Lambda's runtime prints what is raised.
 """
