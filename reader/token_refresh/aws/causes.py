@@ -5,11 +5,12 @@ See https://docs.aws.amazon.com/secretsmanager/latest/apireference/CommonErrors.
 
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import datetime
 from enum import Enum, auto
 from typing import Any, Final, NamedTuple
 
-from token_refresh.aws.responses import FailedPart, MalformedResponse, optional_service_time
+from token_refresh.aws.responses import FailedPart, MalformedResponse, service_time
 
 
 class Cause(Enum):
@@ -164,7 +165,9 @@ def failure_of(error: Exception) -> FailedCall:
     if isinstance(response, dict):
         detail, metadata = _mapping(response, "Error"), _mapping(response, "ResponseMetadata")
         failure = failure_of_code(detail.get("Code"), detail.get("Message"), metadata.get("HTTPStatusCode"))
-        return failure._replace(at=optional_service_time(response))
+        with suppress(MalformedResponse):
+            failure = failure._replace(at=service_time(response))
+        return failure
     # By name, so that nobody has to load botocore to look a cause up.
     names = [parent.__name__ for parent in type(error).__mro__]
     return FailedCall(cause=next((_CAUSES[name] for name in names if name in _CAUSES), Cause.OTHER), code=names[0])

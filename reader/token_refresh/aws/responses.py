@@ -81,14 +81,6 @@ def service_time(response: Any) -> datetime:
     return _in_range(moment, "Date")
 
 
-def optional_service_time(response: Any) -> datetime | None:
-    """Return the service's clock, if the response has it."""
-    try:
-        return service_time(response)
-    except MalformedResponse:
-        return None
-
-
 def _in_range(moment: datetime, name: str) -> datetime:
     # Compared before it is converted: near the years 1 and 9999 the conversion overflows.
     aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)

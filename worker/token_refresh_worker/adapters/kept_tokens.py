@@ -51,7 +51,9 @@ class TableKeeper:
         Raises:
             TokenRefreshError: KMS refuses, or can't be reached; or it is not what `keep` stored.
         """
-        pieces = _pieces(kept.stored)
+        pieces = kept.stored.get("L") if isinstance(kept.stored, dict) else None
+        if not isinstance(pieces, list) or not pieces:
+            raise InvalidSecretDocument("kept_tokens of the table's item is not a list of ciphertexts")
         opened = [self._decrypt(piece, kept.claim.claim_id, place, len(pieces)) for place, piece in enumerate(pieces)]
         return SecretValue("".join(piece.reveal() for piece in opened))
 
@@ -100,10 +102,3 @@ class TableKeeper:
             ),
             repeat=until(self._deadline),
         )
-
-
-def _pieces(stored: object) -> list[Any]:
-    pieces = stored.get("L") if isinstance(stored, dict) else None
-    if not isinstance(pieces, list) or not pieces:
-        raise InvalidSecretDocument("kept_tokens of the table's item is not a list of ciphertexts")
-    return pieces
