@@ -15,14 +15,14 @@ from typing import Generic, TypeVar
 from token_refresh.errors import SecretStoreUnavailable, TokenRefreshError, detached, without_traceback
 from token_refresh.reader.fetch import FETCH_SECONDS, SET_BACK_SECONDS, CacheEntry, Fetch, Read, need_asyncio
 from token_refresh.reader.pauses import RetryPauses
-from token_refresh.reader.runtime import Runtime, watch
+from token_refresh.reader.runtime import ForkAware, Runtime, watch
 
 T = TypeVar("T")
 
 logger = logging.getLogger("token_refresh.reader")
 
 
-class Cache(Generic[T]):
+class Cache(ForkAware, Generic[T]):
     """Keeps one value and reads a new one when it is time."""
 
     def __init__(  # noqa: PLR0913 - how to read, and seven settings by name

@@ -7,7 +7,7 @@ import os
 import threading
 import time
 from collections.abc import Callable
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 from weakref import WeakSet
 
 
@@ -44,7 +44,7 @@ class Runtime(NamedTuple):
     chance: Callable[[], float] = chance
 
 
-class ForkAware(Protocol):
+class ForkAware:
     """An object that lives on in a forked child, or in a function restored from a snapshot."""
 
     def after_fork(self) -> None:

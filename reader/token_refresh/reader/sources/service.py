@@ -8,7 +8,7 @@ from token_refresh.aws.calls import call
 from token_refresh.aws.clients import CLIENTS, ClientLimits
 from token_refresh.aws.request import AskedBy, AwsRequest
 from token_refresh.errors import ConfigurationError
-from token_refresh.reader.runtime import watch
+from token_refresh.reader.runtime import ForkAware, watch
 
 T = TypeVar("T")
 
@@ -17,7 +17,7 @@ T = TypeVar("T")
 CALL_LIMITS: Final = ClientLimits(connect_seconds=2, read_seconds=3, attempts=2)
 
 
-class AwsService:
+class AwsService(ForkAware):
     """Calls a service through the caller's client, or through a client that all readers share."""
 
     def __init__(
@@ -64,9 +64,6 @@ class AwsService:
     def after_fork(self) -> None:
         """Remember that the caller's client brought the parent's connections along."""
         self._inherited = True
-
-    def after_restore(self) -> None:
-        """Keep everything: botocore opens new connections itself."""
 
     def _connect(self, name: str) -> Any:
         if self._client is None:
