@@ -37,11 +37,7 @@ Read = Callable[[CacheEntry[T] | None, Callable[[], bool]], CacheEntry[T]]
 
 
 def need_asyncio() -> None:
-    """Refuse to wait where no event loop of asyncio runs.
-
-    Raises:
-        ConfigurationError: None does.
-    """
+    """Refuse to wait where no event loop of asyncio runs."""
     import asyncio  # noqa: PLC0415 - 30 ms, which only its users should pay; they have loaded it already
 
     try:

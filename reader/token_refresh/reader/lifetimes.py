@@ -32,11 +32,7 @@ def secret_cache(  # noqa: PLR0913 - the arguments of its readers, by name
     background: bool | None,
     runtime: Runtime,
 ) -> Cache[T]:
-    """Make a cache that reads its value again at the end of each TTL; `SecretReader` explains the arguments.
-
-    Raises:
-        ConfigurationError: A duration is wrong.
-    """
+    """Make a cache that reads its value again at the end of each TTL; `SecretReader` explains the arguments."""
     ttl_seconds = seconds_of("ttl", ttl)
     stale_seconds = math.inf if max_stale is None else seconds_of("max_stale", max_stale, least=ttl)
     ahead = not in_lambda() if background is None else background

@@ -30,10 +30,6 @@ def sign_with_key(key_id: str, client: MakeClient, assertion: Assertion) -> str:
     """Sign with an asymmetric KMS key, by its ARN or alias (`private_key_jwt`), in the region of the ARN.
 
     See https://docs.aws.amazon.com/kms/latest/APIReference/API_Sign.html.
-
-    Raises:
-        TokenRefreshError: KMS refused or can't be reached, the AWS configuration can't be used, or the key can't sign
-            this.
     """
     to_sign = assertion.to_sign(now=datetime.now(UTC), nonce=secrets.token_urlsafe(24))
     kms = client("kms", region=arn_region(key_id))
@@ -55,9 +51,6 @@ def state_role(client: MakeClient, assertion: Assertion) -> str:
 
     See https://docs.aws.amazon.com/STS/latest/APIReference/API_GetWebIdentityToken.html: `sub` is the role's ARN,
     and `iss` the account's own issuer.
-
-    Raises:
-        TokenRefreshError: STS refused or can't be reached, or the AWS configuration can't be used.
     """
     sts = client("sts")
     request = AwsRequest(

@@ -46,11 +46,7 @@ class TableKeeper:
         return self._kept_tokens if self._claims.keep(self._kept_tokens) else None
 
     def open(self, kept: KeptTokens) -> SecretValue:
-        """Decrypt the document.
-
-        Raises:
-            TokenRefreshError: KMS refuses, or can't be reached; or it is not what `keep` stored.
-        """
+        """Decrypt the document."""
         pieces = kept.stored.get("L") if isinstance(kept.stored, dict) else None
         if not isinstance(pieces, list) or not pieces:
             raise InvalidSecretDocument("kept_tokens of the table's item is not a list of ciphertexts")

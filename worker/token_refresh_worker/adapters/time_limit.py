@@ -85,11 +85,7 @@ class LimitedTransport(httpx.BaseTransport):
         self._pool: httpcore.ConnectionPool | None = None
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
-        """Send the request; the body of its response is read from the network until `close`.
-
-        Raises:
-            ConfigurationError: The environment names a proxy that can't be used; nothing is sent.
-        """
+        """Send the request; the body of its response is read from the network until `close`."""
         url = request.url
         # Here, so that nobody sends a request past this rule.
         proxy = _proxy(find_proxy(str(url)))

@@ -72,11 +72,7 @@ class HttpTokenEndpoint:
     def __init__(
         self, url: str, response_format: ResponseFormat = RFC_6749_RESPONSE, make_assertion: MakeAssertion | None = None
     ) -> None:
-        """Prepare for requests.
-
-        Raises:
-            ConfigurationError: The environment names a proxy that can't be used.
-        """
+        """Prepare for requests."""
         self.url = url
         self.response_format = response_format
         self.make_assertion = make_assertion
@@ -95,11 +91,7 @@ class HttpTokenEndpoint:
         return None
 
     def assertion(self, request: TokenRequest) -> Mapping[str, str]:
-        """Return a client assertion, for the methods that need one: each is sent once, and while it is young.
-
-        Raises:
-            TokenRefreshError: There is no signature.
-        """
+        """Return a client assertion, for the methods that need one: each is sent once, and while it is young."""
         if request.assertion is None or self.make_assertion is None:
             return {}
         signed, self._signed = self._signed, None

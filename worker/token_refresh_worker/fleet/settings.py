@@ -36,11 +36,7 @@ class FleetSettings:
         return TableIndex(aws_client("dynamodb", limits=FLEET_LIMITS), self.table, self.name)
 
     def sender(self) -> Send:
-        """Open the queue.
-
-        Raises:
-            ConfigurationError: None is configured.
-        """
+        """Open the queue."""
         if self.queue_url is None:
             raise ConfigurationError("FLEET_QUEUE_URL must be the URL of the fleet's queue; the fleet's stack sets it")
         return partial(send_messages, aws_client("sqs", limits=FLEET_LIMITS), self.queue_url)
@@ -55,11 +51,7 @@ class FleetSettings:
 
 
 def read_fleet_settings(environment: Mapping[str, str]) -> FleetSettings:
-    """Read and check the variables.
-
-    Raises:
-        ConfigurationError: One is missing or wrong.
-    """
+    """Read and check the variables."""
     # One table has the rows and the claims, so CLAIM_TABLE names both.
     missing = [name for name in ("FLEET_NAME", "CLAIM_TABLE") if not environment.get(name)]
     if missing:

@@ -121,11 +121,7 @@ _WITHOUT_BODY: Final = frozenset({204, 205, 304})  # RFC 9110 section 15
 
 
 def read_matchers(response: TomlTable, encoding: formats.Encoding) -> tuple[tuple[formats.Matcher, ...], ...]:
-    """Read the matchers of each kind: unknown, busy, client, dead.
-
-    Raises:
-        ConfigurationError: One is wrong, or can never match.
-    """
+    """Read the matchers of each kind: unknown, busy, client, dead."""
     by_kind = {kind: response.tables(kind, partial(_matcher, encoding)) for kind in _KINDS}
     read = [(f"{kind}[{n}]", matcher) for kind, found in by_kind.items() for n, matcher in enumerate(found)]
     for (first, wider), (later, narrower) in combinations(read, 2):

@@ -112,11 +112,7 @@ class TomlTable:
         return ConfigurationError(f"{self._where}: {key} must be {must_be}")
 
     def read_all(self, read: "Callable[[TomlTable], _T]") -> _T:
-        """Read all of it with `read`, and refuse unknown keys: a misspelt key would silently have no effect.
-
-        Raises:
-            ConfigurationError: A key is unknown, missing or wrong.
-        """
+        """Read all of it with `read`, and refuse unknown keys: a misspelt key would silently have no effect."""
         found = read(self)
         for key in self._values:
             if key not in self._known:

@@ -141,9 +141,6 @@ def publish(store: SecretStore, document: TokenDocument, source_version_id: str,
     """Publish a token set by compare-and-swap; False if another version than `replaced` is published by now.
 
     Read `replaced` before the token set: else an older access token could follow a newer one.
-
-    Raises:
-        SecretStoreError: The published secret refuses or can't be reached.
     """
     version_id = published_version_id(source_version_id)
     store.put(version_id, published_document(document, source_version_id), label=OUTCOME)

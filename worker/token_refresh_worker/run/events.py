@@ -85,11 +85,7 @@ def is_queue_event(event: object) -> bool:
 
 
 def read_messages(event: object) -> list[Trigger]:
-    """Read a batch of a fleet's queue, and give what each message starts.
-
-    Raises:
-        InvalidEvent: It is none; the message says what was expected.
-    """
+    """Read a batch of a fleet's queue, and give what each message starts."""
     records = event.get("Records") if isinstance(event, Mapping) else None
     if not isinstance(records, list):
         raise InvalidEvent("the event's Records must be a list of SQS messages")
@@ -111,11 +107,7 @@ def _read_message(record: object) -> Trigger:
 
 
 def check_secret(trigger: Trigger, token_secret_id: str) -> None:
-    """Accept an event for the configured secret alone: endpoint, client and published secret are the function's.
-
-    Raises:
-        InvalidEvent: The event names another secret.
-    """
+    """Accept an event for the configured secret alone: endpoint, client and published secret are the function's."""
     if trigger.secret_id is not None and not name_same_secret(trigger.secret_id, token_secret_id):
         raise InvalidEvent(
             f"the event's secret_id is not the secret of this function (TOKEN_SECRET_ID={token_secret_id}); leave "

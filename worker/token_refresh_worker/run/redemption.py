@@ -66,11 +66,7 @@ class Redemption:
         return Keeping(parts=self.parts, memory=self.memory)
 
     def prepare(self, snapshot: Snapshot) -> PreparedRefresh:
-        """Validate everything that can be validated before a claim is stored.
-
-        Raises:
-            TokenRefreshError: The refresh can't succeed; nothing was claimed.
-        """
+        """Validate everything that can be validated before a claim is stored."""
         check_room(self.parts.secret, snapshot.current)
         prepared = prepare_refresh(snapshot.current.document, self.parts)
         self._sign(prepared)

@@ -55,7 +55,6 @@ def check_places(parts: RunDependencies, now: datetime, needed: Needed, then: st
 
     Raises:
         SecretFull: Secrets Manager would refuse what arrives.
-        SecretStoreError: It can't be reached.
     """
     try:
         listed = parts.store.versions()
