@@ -2,13 +2,17 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
 
 from token_refresh.errors import ConfigurationError, InvalidSecretDocument, TokenRefreshError, detached
-from token_refresh.reader import Runtime, Secret, SecretReader
+from token_refresh.reader import Runtime, Secret
 from token_refresh.webhooks.delivery import Delivery, VerifiedWith
 from token_refresh.webhooks.errors import WebhookNotVerified
 from token_refresh.webhooks.headers import GivenHeaders, Headers
 from token_refresh.webhooks.scheme import Scheme, SignatureClaim
+
+if TYPE_CHECKING:
+    from token_refresh.reader import SecretReader
 
 DEFAULT_TOLERANCE = timedelta(minutes=5)
 
@@ -19,7 +23,7 @@ class Verifier:
     def __init__(
         self,
         scheme: Scheme,
-        secret: SecretReader,
+        secret: "SecretReader",
         *,
         tolerance: timedelta = DEFAULT_TOLERANCE,
         runtime: Runtime | None = None,
