@@ -36,7 +36,7 @@ def test_what_fits() -> None:
     """The figures of the limits follow from the write budget, and from the window of a one-hour token."""
     per_second = Limits().runs_a_minute / 60
     window = refresh_window(HOUR, HOUR).total_seconds()
-    ends = section("Where a fleet ends")
+    ends = section("Limits")
 
     assert f"10,000 take {10_000 / per_second / 60:.1f} minutes" in ends
     assert f"{per_second * window:,.0f} one-hour tokens are the most that can all be refreshed" in ends

@@ -138,8 +138,8 @@ def limits() -> str:
         f"- {per_second * CYCLE_SECONDS:,.0f} one-hour tokens are the most in a steady state: each is refreshed after "
         f"{CYCLE_SECONDS // 60} minutes.\n"
         f"- {per_second * WINDOW_SECONDS:,.0f} one-hour tokens are the most that can all be refreshed within a "
-        f"window of {WINDOW_SECONDS // 60} minutes, as after a long outage. Of more, some expire first.\n"
-        f"- With copies for services it is half of each: {with_copies:.0f} refreshes a second."
+        f"window of {WINDOW_SECONDS // 60} minutes, as after a long outage. If there are more, some expire first.\n"
+        f"- With copies for services, each of these is half: {with_copies:.0f} refreshes a second."
     )
 
 

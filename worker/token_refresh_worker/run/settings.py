@@ -57,15 +57,15 @@ class Variable(StrEnum):
     CLAIM_TABLE = auto()
     KEPT_TOKENS_KEY_ID = auto()
     FLEET_NAME = auto()
-    """The fleet (docs/fleet.md)."""
+    """Name of the fleet (docs/fleet.md)."""
     FLEET_QUEUE_URL = auto()
-    """Its queue."""
+    """URL of the fleet's queue."""
     EVENT_BUS = auto()
     LOG_LEVEL = auto()
     UPWORK_CLIENT_ID = auto()
     """The client ID, where neither secret has it."""
     UPWORK_CLIENT_SECRET = auto()
-    """Likewise. Better kept in a secret: `lambda:GetFunctionConfiguration` shows it."""
+    """The client secret, likewise. Keep it in a secret instead: `lambda:GetFunctionConfiguration` shows it."""
 
 
 DEFAULT_SECRET_ID: Final = "upwork-oauth-tokens"  # noqa: S105 - a name

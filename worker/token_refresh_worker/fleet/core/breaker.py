@@ -61,17 +61,17 @@ class BreakerReason(StrEnum):
     """Why a breaker is open."""
 
     NO_RESPONSE = "no_response"
-    """Half of a host's last 20 runs (at least 4), or its last 4, got no response; 90 % of a provider's in 3 minutes."""
+    """Half of a host's last 20 runs (at least 4), its last 4, or 90 % of a provider's in 3 minutes got no response."""
     CLIENT_REJECTED = "client_rejected"
-    """The same, with `invalid_client`."""
+    """So many runs got `invalid_client`."""
     UNKNOWN_OUTCOMES = "unknown_outcomes"
     """Refresh tokens are single-use, and a host's last 3 runs, or 90 % of a provider's, have an unknown outcome."""
     REJECTED_GRANTS = "rejected_grants"
-    """A host rejected more than 5 runs in a row within 5 minutes; or it took one of a burst that it had rejected."""
+    """A host rejected over 5 runs in a row within 5 minutes, or accepted one token of a burst that it had rejected."""
     SILENT = "silent"
-    """10 runs did not report and none succeeded in a minute; or 400 did not, and fewer than half as many succeeded."""
+    """In a minute 10 runs did not report and none succeeded, or 400 did not report and under half as many succeeded."""
     STORE_REFUSES = "store_refuses"
-    """Secrets Manager refused three secrets, and took none for three minutes."""
+    """Secrets Manager refused three secrets, and stored none for three minutes."""
 
 
 PAUSES: Final = {
