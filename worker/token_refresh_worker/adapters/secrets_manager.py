@@ -106,8 +106,9 @@ class SecretsManagerSecret:
         """Append one version; see https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_PutSecretValue.html."""
         # Without VersionStages, AWSCURRENT would move to the new version (API_PutSecretValue).
         what = {"ClientRequestToken": version_id, "SecretString": value.reveal(), "VersionStages": [label]}
+        read = partial(_check_version, version_id)
         try:
-            self._call("PutSecretValue", what, partial(_check_version, version_id), expected=_is_taken)
+            self._call("PutSecretValue", what, read, expected=lambda failure: failure.code == "ResourceExistsException")
         except CallFailed:
             return False
         return True
@@ -175,10 +176,6 @@ def _read_page(response: Any) -> tuple[list[VersionEntry], str | None]:
         for entry in entries
     ]
     return listed, responses.optional_member(response, "NextToken", str) or None  # moto ends with an empty one
-
-
-def _is_taken(failure: FailedCall) -> bool:
-    return failure.code == "ResourceExistsException"
 
 
 def _is_elsewhere(failure: FailedCall) -> bool:

@@ -191,7 +191,10 @@ def report(crew: FleetWorkerDependencies, entry: IndexEntry, run: Outcome) -> No
             crew.log.info("fleet_report_superseded", secret_id=secret_arn)
             return
         if crew.send_event is not None:
-            _announce(crew, crew.send_event, left)
+            for change in in_order(left.unsent):
+                # In this order: a worker that dies in between sends the event twice, and never not at all.
+                crew.send_event(announcement(left, change, fleet=crew.fleet))
+                crew.index.announced(left.secret_arn, change)
     except TokenRefreshError as error:
         crew.log.warning("fleet_report_failed", secret_id=secret_arn, error_type=type(error).__name__)
 
@@ -223,13 +226,6 @@ def _store_report(crew: FleetWorkerDependencies, entry: IndexEntry, run: Outcome
     # A run that was under way at the same time has reported: what it found is no change any more.
     later = left_of(latest.row)
     return later if repeated(lambda: crew.index.report(later)) else None
-
-
-def _announce(crew: FleetWorkerDependencies, send_event: SendEvent, left: Row) -> None:
-    for change in in_order(left.unsent):
-        # In this order: a worker that dies in between sends the event twice, and never not at all.
-        send_event(announcement(left, change, fleet=crew.fleet))
-        crew.index.announced(left.secret_arn, change)
 
 
 def tell_store(crew: FleetWorkerDependencies, entry: IndexEntry, run: Outcome) -> None:
