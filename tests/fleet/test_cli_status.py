@@ -6,13 +6,14 @@ from collections import Counter
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from io import StringIO
-from typing import cast
+from typing import Any, cast
 
 import pytest
 from rich.console import Console
 from typer.testing import CliRunner
 
 from fleet.command import HOUR, IN_FORCE, NOW, dead, healthy, late, run, status_of, view_of
+from fleet.doubles import CommandsTable
 from fleet.rows import HOST, arn, failed, opened, row, seen
 from fleet.rows import rows as rows_of
 from token_refresh.errors import TokenRefreshError
@@ -131,10 +132,13 @@ def test_json(index: TableIndex) -> None:
 
 
 def test_who_left(index: TableIndex) -> None:
-    """For a week `status` says who left; those whose tag or secret vanished within a day need somebody."""
+    """For a week `status` says who left; those whose tag or secret vanished within a day need somebody.
+
+    With --provider, it says that of that provider's alone.
+    """
     now = datetime.now(UTC)
     for name in ("stays", "removed", "vanished", "long-gone", "of-yesterday"):
-        index.add(healthy(name))
+        index.add(replace(healthy(name), provider="hubspot" if name == "of-yesterday" else "xero"))
     index.remove(arn("removed"), now, quietly=True)
     index.remove(arn("of-yesterday"), now - 25 * HOUR, quietly=False)
     index.remove(arn("long-gone"), now - 8 * 24 * HOUR, quietly=False)
@@ -146,10 +150,14 @@ def test_who_left(index: TableIndex) -> None:
     assert (0, [arn("removed"), arn("of-yesterday")]) == status()
     index.remove(arn("vanished"), now, quietly=False)
     assert (1, [arn("vanished"), arn("removed"), arn("of-yesterday")]) == status()
-    assert [(0, []), (1, 3)] == [status("--state", "healthy"), (1, len(status("--provider", "xero")[1]))]
+    assert (0, []) == status("--state", "healthy")
+    assert (1, [arn("vanished"), arn("removed")]) == status("--provider", "xero")
+    found = {each["secret_id"]: each for each in status_of()["left"]}
+    assert ["hubspot", "xero"] == [found[arn(name)]["provider"] for name in ("of-yesterday", "vanished")]
+    assert [True, False] == [found[arn(name)]["removed"] for name in ("removed", "vanished")]
     shown = run("status").stdout
     assert "left within a week: 1 by fleet remove, 2 since their tag or secret vanished" in shown
-    assert ["of-yesterday", "xero", "1", "d", "ago"] == shown.splitlines()[-1].split()
+    assert ["of-yesterday", "hubspot", "1", "d", "ago"] == shown.splitlines()[-1].split()
     assert "vanished" in shown.splitlines()[-2]
     assert "removed  " not in shown
     assert "of-yesterday" not in run("status", "--limit", "0").stdout
@@ -207,6 +215,33 @@ def test_what_states_do_not_say(index: TableIndex, member: Row, code: int, words
     assert any(words in found["text"] for found in status_of()["findings"])
 
 
+def test_expired_tokens(index: TableIndex) -> None:
+    """`status` counts the access tokens that expired, and names the one that expired first; a dead grant's is none."""
+    for name, ago in {"b": 2, "a": 1, "c": 1}.items():
+        index.add(row(name, found=seen(expires_at=NOW - ago * HOUR, due_at=NOW - 9 * HOUR)))
+    index.add(row("dead", found=seen(expires_at=NOW - 3 * HOUR, state=State.REAUTHORIZE)))
+    index.add(healthy("fine"))
+
+    fields = status_of()
+
+    assert (3, "broken") == (fields["expired"], fields["findings"][0]["health"])
+    assert "expired: 3 access tokens, the first of b" == fields["findings"][0]["text"]
+
+
+def test_no_dispatcher_since_the_deployment(table: CommandsTable) -> None:
+    """Where no dispatcher ever ran, secrets of five minutes are broken, and a new one beside them excuses nothing."""
+    never = TableIndex(cast("Any", table), "prod", "prod")
+    never.add(replace(healthy("new"), added_at=NOW))
+    young = run("status", "--fleet=prod")
+    never.add(replace(healthy("old"), added_at=NOW - HOUR))
+    old = run("status", "--fleet=prod")
+
+    says = "the dispatcher has never run: nothing is refreshed"
+    assert [(0, False), (2, True)] == [
+        (ended.exit_code, says in " ".join(ended.stdout.split())) for ended in (young, old)
+    ]
+
+
 def test_what_does_not_run(index: TableIndex) -> None:
     """Where runs were handed out and none has reported since, `status` says so, in a small fleet, too.
 
@@ -236,9 +271,13 @@ def test_what_does_not_run(index: TableIndex) -> None:
 
 
 def test_pauses_are_shown(index: TableIndex) -> None:
-    """Each pause says what it is of, who made it, why and until when, and how many tokens expire before it ends."""
+    """Each pause says what it is of, who made it, why and until when, and how many tokens expire before it ends.
+
+    A pause that is over is none.
+    """
     index.add(healthy("fine/1"))
     index.add(replace(late("of-another-provider"), provider="hubspot"))
+    index.add(replace(healthy("fine/2"), provider="hubspot", pause=replace(IN_FORCE, until=NOW - HOUR)))
     index.pause(replace(IN_FORCE, until=NOW + 3 * HOUR), provider="xero")
     index.pause(IN_FORCE, secret_arn=arn("fine/1"))
 
