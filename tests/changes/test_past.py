@@ -10,10 +10,11 @@ from run.world import FIRST_CLAIM
 from testbed.builders import DAY, HOUR, NOW, attempt, claim, origin
 from testbed.fakes import SECRET_ID, tokens
 from token_refresh.advice import in_words
+from token_refresh.errors import ConfigurationError
 from token_refresh.secret_value import SecretValue
 from token_refresh_admin.changes.change import ChangeFailed
 from token_refresh_admin.changes.past import TokenUse
-from token_refresh_admin.changes.restore import choose, judge
+from token_refresh_admin.changes.restore import check_claims, choose, judge
 from token_refresh_worker.core.attempts import MOST_REDEMPTIONS, Fate
 from token_refresh_worker.core.claims import write_claim
 from token_refresh_worker.core.versions import CLAIM, CURRENT
@@ -166,3 +167,24 @@ def test_a_version_of_a_dead_grant_is_no_first_choice(store: ClaimStoreKind) -> 
     secret.save_text("junk")
 
     assert living == choose(secret.past(), None).version_id
+
+
+@BOTH
+def test_a_set_of_another_secret(store: ClaimStoreKind) -> None:
+    """Where our claims are in the store that the settings name, a document that names another one is a stranger's.
+
+    A run says so, and `restore` goes on. Without a claim there, the settings may be wrong, and it is refused.
+    """
+    other = VERSIONS if store is TABLE else TABLE
+    secret, never_refreshed = Secret(store), Secret(store)
+    secret.refresh()
+    for one in (secret, never_refreshed):
+        one.pass_claim()
+        one.save(refreshToken="theirs", **origin(claim_store=other))
+
+    with pytest.raises(ConfigurationError, match=r"is of another secret: its claims are in .*token-refresh restore"):
+        secret.execute()
+    check_claims(secret.past())
+
+    with pytest.raises(ConfigurationError, match="Or move the claims"):
+        check_claims(never_refreshed.past())

@@ -23,7 +23,7 @@ from token_refresh_admin.cli.context import Context
         ("{}", 0o600, "must be a JSON object with clientId"),
         ("not JSON", 0o600, "must be a JSON object with clientId"),
         ('{"clientId": "me", "clientSecret": " made-up"}', 0o600, "clientSecret begins or ends with white space"),
-        ('{"clientId": "a", "client_id": "b"}', 0o600, "client.json: clientId and client_id are both there and differ"),
+        ('{"clientId": "a", "client_id": "b"}', 0o600, "clientId and client_id are both there and differ; keep one"),
         ("{}", 0o604, "others may read"),
         ("{}", 0o640, "others may read"),
         (b"\xff\xfe", 0o600, "can't be read (not UTF-8)"),

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from cli.scene import SECRET_ID, Cli, Tokens
-from testbed.builders import DAY
+from testbed.builders import DAY, HOUR
 from testbed.dynamodb.server import DynamoDbServer
 from testbed.provider.token_endpoint import TokenEndpoint
 from testbed.secrets_manager.server import SecretsManagerServer
@@ -186,6 +186,22 @@ def test_a_table_that_is_gone(cli: Cli, tokens: Tokens, table: DynamoDbServer) -
     assert 2 == gone.code
     assert f"aws dynamodb list-backups --backup-type ALL --table-name {TABLE} --region eu-central-1" in gone.screen
     assert (0, OTHER) == (moved.code, tokens.current()["tokenRefresh"]["table"]), moved.screen
+
+
+def test_a_table_that_was_emptied(cli: Cli, tokens: Tokens, table: DynamoDbServer) -> None:
+    """A refresh begins the claims anew; where each token works once, runs wait: a lost claim may have used it."""
+    tokens.store(expires_in=7 * HOUR)
+    settings = {"CLAIM_TABLE": TABLE}
+    assert 0 == cli("refresh", **settings).code
+    table.tables[TABLE].clear()
+
+    repeats, once = cli("status", **settings), cli("status", **settings, REPLAY_GRACE_SECONDS="0")
+
+    force = f"token-refresh refresh {SECRET_ID} --force"
+    assert [("has lost claims" in it.screen, force in it.screen) for it in (repeats, once)] == [
+        (True, True),
+        (True, False),
+    ]
 
 
 def test_nothing_is_lost(cli: Cli, tokens: Tokens, table: DynamoDbServer, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -200,3 +200,14 @@ def test_restore_for_machines(cli: Cli, tokens: Tokens, store: SecretsManagerSer
     assert (ended.json["version_id"], True) == (published.json["replaced"], published.json["published"])
     current = store.client().get_secret_value(SecretId=SECRET_ID)
     assert published.json["version_id"] == current["VersionId"]
+
+
+def test_nothing_but_junk(cli: Cli, tokens: Tokens) -> None:
+    """Where nothing was ever good, the versions can be listed, and a consent gets the first token set."""
+    tokens.put("junk")
+
+    refused = cli("restore", "--yes")
+
+    assert 2 == refused.code
+    assert f"  token-refresh history {SECRET_ID} --region eu-central-1" in refused.err.splitlines()
+    assert "put-secret-value" not in refused.err

@@ -10,12 +10,11 @@ from token_refresh_worker.core.pauses import pause_claim, pause_of, repeat_allow
 from token_refresh_worker.core.plan import refuse_other_settings
 from token_refresh_worker.core.schedule import grant_end, run_period
 from token_refresh_worker.core.snapshot import RunState, Snapshot
-from token_refresh_worker.core.steps import Rejected, SettingsMismatch, TokenUsed
+from token_refresh_worker.core.steps import SettingsMismatch
 from token_refresh_worker.core.versions import claim_version_id
 from token_refresh_worker.run.failures import mismatch, utc
 from token_refresh_worker.run.memory import Memory
 from token_refresh_worker.run.ports import Clock, RunDependencies
-from token_refresh_worker.run.run import next_step
 from token_refresh_worker.run.snapshot_reader import SnapshotReader
 from token_refresh_worker.stored.origin import ClaimStoreKind
 
@@ -111,7 +110,7 @@ class Pausing:
             self.clock.sleep(WAIT_SECONDS)
 
     def _refuse_losses(self, parts: RunDependencies, snapshot: Snapshot, made: ClaimPause) -> None:
-        if isinstance(next_step(snapshot, RunState(), parts.policy), Rejected | TokenUsed):
+        if snapshot.is_dead:
             return  # The grant is lost already.
         secret, current = parts.secret, snapshot.current
         repeated_until = repeat_allowed_until(snapshot, parts.policy)
