@@ -9,7 +9,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from token_refresh.advice import Advice, Command, in_words
 from token_refresh.aws.arn import KMS_KEY
-from token_refresh_worker.fleet.core.fleet import OTHER_FUNCTIONS, ask_for_more_runs
+from token_refresh_worker.fleet.core.fleet import ask_for_more_runs, too_few_runs
 
 LEFT_UNRESERVED: Final = 100
 """What Lambda keeps for functions that reserve nothing; of an account whose quota is smaller, 10.
@@ -108,13 +108,8 @@ class Preflight:
                 "functions that reserve none",
                 fix=(fix[0], fix[1].format("reserved_concurrency, 0 reserves none,")),
             )
-        if at_once and not more and unreserved < at_once + OTHER_FUNCTIONS:
-            yield Problem(
-                text=f"the account lets {unreserved} functions run at once, and the fleet uses "
-                f"{at_once + OTHER_FUNCTIONS}: Lambda will refuse its runs",
-                fix=(fix[0], fix[1].format("concurrency")),
-                is_fatal=False,
-            )
+        if at_once and not more and (problem := too_few_runs(unreserved, at_once)):
+            yield Problem(text=problem, fix=(fix[0], fix[1].format("concurrency")), is_fatal=False)
 
     def _reserved_now(self, function: str) -> int:
         found = self._ask("lambda", "get_function_concurrency", "ResourceNotFoundException", FunctionName=function)

@@ -10,7 +10,7 @@ from token_refresh.errors import ConfigurationError, TokenRefreshError
 from token_refresh_admin.cli.context import Context, variables_of
 from token_refresh_admin.cli.doctor.access import check_access
 from token_refresh_admin.cli.finding import Check, Finding, failed, not_known, tried
-from token_refresh_worker.fleet.core.fleet import OTHER_FUNCTIONS, Limits, ask_for_more_runs
+from token_refresh_worker.fleet.core.fleet import OTHER_FUNCTIONS, Limits, ask_for_more_runs, too_few_runs
 from token_refresh_worker.run.outcome import NAMESPACE
 from token_refresh_worker.run.settings import read_settings
 
@@ -135,11 +135,13 @@ def check_concurrency(context: Context, function: str) -> Finding:
     settings = context.ask("lambda:GetAccountSettings", "all functions")
     # What other functions have reserved is not for the fleet, and neither is what runs of them take meanwhile.
     left = int(settings["AccountLimit"]["UnreservedConcurrentExecutions"])
-    wanted = _runs_at_once(context, function) + OTHER_FUNCTIONS
-    if left >= wanted:
-        return Finding.healthy(f"{left} functions at once are free to use, and the fleet uses {wanted} at most")
+    at_once = _runs_at_once(context, function)
+    problem = too_few_runs(left, at_once)
+    if problem is None:
+        uses = f"the fleet uses {at_once + OTHER_FUNCTIONS} at most"
+        return Finding.healthy(f"{left} functions at once are free to use, and {uses}")
     return Finding.broken(
-        f"the account lets {left} functions run at once, and the fleet uses {wanted}: Lambda refuses its runs",
+        problem,
         *("ask for more: ", ask_for_more_runs(context.region), "or deploy with a lower concurrency: ", DEPLOY),
     )
 

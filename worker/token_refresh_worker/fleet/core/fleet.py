@@ -126,6 +126,14 @@ class LastDispatch:
     unheard_since: datetime | None = None
 
 
+def too_few_runs(left: int, at_once: int) -> str | None:
+    """Say that an account lets too few functions run for a fleet's runs at once; None if they suffice."""
+    wanted = at_once + OTHER_FUNCTIONS
+    if left >= wanted:
+        return None
+    return f"the account lets {left} functions run at once, and the fleet uses {wanted}: Lambda refuses its runs"
+
+
 def ask_for_more_runs(region: str) -> Command:
     """Return the command that asks AWS to let more functions of an account run at once."""
     line = "aws service-quotas request-service-quota-increase --service-code lambda --quota-code {} --desired-value {}"
