@@ -95,7 +95,7 @@ def test_a_faster_run() -> None:
 
 
 def test_a_target_that_changes(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where the new store refuses the arrival, the move reads again."""
+    """Where the new store refuses the arrival, the move reads again: the document names a claim that is there."""
     world = World(policy=SINGLE_USE)
     world.tables["claims"] = table = world.new_table()
     append, refusals = table.append, [False]
@@ -106,6 +106,7 @@ def test_a_target_that_changes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(FakeTable, "append", refused_once)
 
     assert world.move(in_table("claims"))
+    assert table.find(world.current()["tokenRefresh"]["claim"]) is not None
 
 
 def test_a_claim_that_can_not_be_read_yet() -> None:

@@ -262,17 +262,26 @@ def test_others_who_keep_changing_a_paused_secret(cli: Cli, tokens: Tokens, monk
 def test_a_request_that_may_be_repeated(
     cli: Cli, tokens: Tokens, store: SecretsManagerServer, endpoint: TokenEndpoint
 ) -> None:
-    """A pause that outlasts the provider's grace after a lost response is refused: a run repeats the request first."""
+    """A pause that outlasts the provider's grace after a lost response is refused: a run repeats the request first.
+
+    One that ends so late that no run comes before the grace ends is refused, too.
+    """
     claim(store, tokens.store(expires_in=7 * HOUR))
     store.clock_offset_seconds += 121
 
-    refused, short = cli("pause", "--for=24h"), cli("pause", "--for=1h")
+    refused, no_run_before, short = (cli("pause", f"--for={minutes}m") for minutes in (24 * 60, 24 * 60 - 10, 60))
     cli("resume")
     cli("refresh", "--force", "--yes")
     after = cli("pause", "--for=24h")
 
-    assert (2, 0, 0) == (refused.code, short.code, after.code), after.screen
-    assert "the provider lets a run repeat it until" in refused.screen
+    assert (2, 2, 0, 0) == (refused.code, no_run_before.code, short.code, after.code), after.screen
+    times = re.search(
+        rf"token request for secret {SECRET_ID}, and the provider lets a run repeat it until (20\S+ \S+) UTC: a pause "
+        r"until (20\S+ \S+) UTC could lose the grant",
+        refused.screen,
+    )
+    assert times is not None
+    assert times[1] < times[2]
     assert f"Let a run repeat it first: token-refresh refresh {SECRET_ID} --region" in refused.screen
     assert 1 == len(endpoint.requests)
 
@@ -286,7 +295,7 @@ def test_a_grant_that_ends_in_the_pause(cli: Cli, tokens: Tokens) -> None:
     late = cli("pause", "--for=6h")
 
     assert (2, 0, 0) == (refused.code, short.code, late.code)
-    assert "ends at" in refused.screen
+    assert f"the grant of secret {SECRET_ID} ends at {utc(ends_at)}: if the pause lasts until " in refused.screen
     assert "Choose a shorter --for" in refused.screen
 
 
@@ -315,6 +324,15 @@ def test_a_grant_that_nobody_uses(stage: Stage) -> None:
     stage.cli("resume")
     states.rejected(stage, tokenRefresh=ends(datetime.now(UTC) + 5 * HOUR))
     assert 0 == stage.cli("pause", "--for=6h").code
+
+
+@pytest.mark.usefixtures("waits")
+def test_a_token_that_was_used(stage: Stage) -> None:
+    """A grant is lost whose refresh token was used, and the tokens that it brought are gone: no pause costs it more."""
+    states.used(stage)
+    stage.tokens.put(stage.tokens.current() | {"tokenRefresh": ends(datetime.now(UTC) + 3 * DAY)})
+
+    assert 0 == stage.cli("pause", "--for=7d").code
 
 
 def test_a_label_that_somebody_took_off(cli: Cli, tokens: Tokens, store: SecretsManagerServer) -> None:

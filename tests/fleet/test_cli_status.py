@@ -216,9 +216,13 @@ def test_what_states_do_not_say(index: TableIndex, member: Row, code: int, words
 
 
 def test_expired_tokens(index: TableIndex) -> None:
-    """`status` counts the access tokens that expired, and names the one that expired first; a dead grant's is none."""
+    """`status` counts the access tokens that expired, and names the one that expired first, also if it is paused.
+
+    A dead grant's is none of them.
+    """
     for name, ago in {"b": 2, "a": 1, "c": 1}.items():
         index.add(row(name, found=seen(expires_at=NOW - ago * HOUR, due_at=NOW - 9 * HOUR)))
+    index.pause(IN_FORCE, secret_arn=arn("b"))
     index.add(row("dead", found=seen(expires_at=NOW - 3 * HOUR, state=State.REAUTHORIZE)))
     index.add(healthy("fine"))
 
