@@ -113,14 +113,17 @@ class Progress:
         """Say whether that was the last run."""
         if ports.ended.outcome == REFRESHED:
             return REFRESHED
-        if (ports.ended.outcome, ports.ended.retry_at) in {("ResponseKept", None), ("SecretFull", None)}:
-            return STOPPED  # A person recovers the tokens, or takes labels off.
+        # What KMS refuses to decrypt, nobody can judge: no promise of what is printed holds there.
+        judged = not self._store.locked(ports.state)
+        needs_key = ports.ended.restores is not None and not judged
+        if needs_key or (ports.ended.outcome, ports.ended.retry_at) in {("ResponseKept", None), ("SecretFull", None)}:
+            return STOPPED  # A person lets the key be used again, recovers the tokens, or takes labels off.
         if ports.ended.outcome in {"KeptTokensUnreadable", "SecretAccessDenied"}:
             self._check_stopped(ports, now)
             return STOPPED
         if ports.ended.outcome != "ReauthorizationRequired":
             return None
-        if self._invariants.living_beside(ports.state, ports.provider, now):
+        if judged and self._invariants.living_beside(ports.state, ports.provider, now):
             raise Violation("left alone: a consent is asked for although a set that may be alive is stored")
         if alive and outcomes.count("ReauthorizationRequired") > 3:
             raise Violation(f"left alone: a grant that is alive is given up (runs end: {', '.join(outcomes)})")
