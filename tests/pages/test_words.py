@@ -16,7 +16,7 @@ INSTEAD: Final = {
     r"kept tokens?": "refused tokens",
     r"kept response": "unread response",
     r"grants? (?:read|access) to": "permission",
-    r"[Ww]hoever": "a caller that, everybody who, a person who",
+    r"(?i:whoever)": "a caller that, everybody who, a person who",
     r"mend(?:s|ed)?\b": "repair, correct, fix",
     r"inner rooms?": "package",
     r"[Tt]he one way to AWS": "the AWS access layer",
