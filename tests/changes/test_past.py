@@ -180,7 +180,7 @@ def test_a_set_of_another_secret(store: ClaimStoreKind) -> None:
     secret.refresh()
     for one in (secret, never_refreshed):
         one.pass_claim()
-        one.save(refreshToken="theirs", **origin(claim_store=other))
+        one.save(refreshToken="theirs", **origin(claim_id=FIRST_CLAIM, number=9, claim_store=other))
 
     with pytest.raises(ConfigurationError, match=r"is of another secret: its claims are in .*token-refresh restore"):
         secret.execute()

@@ -235,7 +235,7 @@ def test_expired_tokens(index: TableIndex) -> None:
 def test_no_dispatcher_since_the_deployment(table: CommandsTable) -> None:
     """Where no dispatcher ever ran, secrets of five minutes are broken, and a new one beside them excuses nothing."""
     never = TableIndex(cast("Any", table), "prod", "prod")
-    never.add(replace(healthy("new"), added_at=NOW))
+    never.add(replace(healthy("new"), added_at=datetime.now(UTC)))  # not when these tests were loaded
     young = run("status", "--fleet=prod")
     never.add(replace(healthy("old"), added_at=NOW - HOUR))
     old = run("status", "--fleet=prod")
