@@ -175,11 +175,11 @@ class Testbed:
         return run_here(self.environment, event, context)
 
     def run_until_done(self) -> list[Ended]:
-        """Run on schedule until tokens are fresh, a refresh is held, or a person has to authorize again."""
+        """Run on schedule until tokens are fresh, a refresh is held, or a person has to act."""
         runs: list[Ended] = []
         while len(runs) < RUNS_LIMIT:
             runs.append(self.run())
-            if runs[-1].name in {"fresh", "RefreshOutcomeUnknown", "ReauthorizationRequired"}:
+            if runs[-1].name in {"fresh", "RefreshOutcomeUnknown", "ReauthorizationRequired", "InvalidSecretDocument"}:
                 return runs
             if runs[-1].name == "yielded":
                 self.pass_claim()
@@ -237,6 +237,12 @@ class Testbed:
             "PutSecretValue",
             {"SecretId": TOKENS, "ClientRequestToken": str(uuid.uuid4()), "SecretString": json.dumps(document)},
         )
+
+    def restore(self, version_id: str) -> None:
+        """Store an older version's document again, as a person does whom a run tells to."""
+        version = self.secret.version(version_id)
+        assert version is not None
+        self.save(json.loads(version.value))
 
     @property
     def secret(self) -> StoredSecret:
