@@ -52,7 +52,6 @@ from token_refresh_admin.cli.membership import join, own_index, store_client
 from token_refresh_admin.cli.prompts import ask_client, ask_secret, confirm, read_client_file, refuse_white_space
 from token_refresh_admin.cli.redirect import DEFAULT_REDIRECT_URI, RedirectServer, can_listen, default_redirect_uri
 from token_refresh_admin.cli.screen import errors, message, output, say_done, say_published, show, text
-from token_refresh_admin.cli.settings import settings_for, template_for
 from token_refresh_worker.core.versions import CURRENT
 from token_refresh_worker.providers.provider import Provider
 from token_refresh_worker.providers.redirect import Loopback
@@ -145,11 +144,11 @@ def authorize(  # noqa: PLR0913 - options, each by its name
             "nothing names the provider of these tokens",
             fix=("Name it: ", context.again("--provider", "NAME")),
         )
-    template = template_for(context, fields)
+    template = context.settings_named_in(fields).provider
     line = "aws secretsmanager create-secret --name {} --region {} --secret-string file:///dev/stdin"
     new = Command.of(line, context.secret_id, context.region)
     check_refresh_tokens(template, new if creates else context.secret.put_value)
-    settings = settings_for(context, with_start_values(template, fields))
+    settings = context.settings_for(with_start_values(template, fields))
     redirect_uri, listens = _find_redirect(context, template, redirect_uri, paste=paste)
     given = None if client_file is None else read_client_file(client_file)
     client, is_new = _find_client(context, settings, fields, given, client_id)
@@ -359,7 +358,7 @@ def _complete(
     context: Context, authorization: AuthorizationRequest, target: Target, redirect: Redirect, *, keeps_client: bool
 ) -> str:
     """Exchange the code, store the tokens, say so, and give the page for the browser."""
-    settings = settings_for(context, target.fields(redirect))
+    settings = context.settings_for(target.fields(redirect))
     parts, provider = context.run(settings).parts, settings.provider
     # The provider may have ended the old grant: new tokens that are not stored leave none.
     with finishing("The tokens are stored first."):

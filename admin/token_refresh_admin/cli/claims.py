@@ -11,7 +11,6 @@ from token_refresh_admin.cli.command import command
 from token_refresh_admin.cli.context import TIME_LIMIT_SECONDS, Context
 from token_refresh_admin.cli.failures import CommandFailed, finishing
 from token_refresh_admin.cli.screen import output, say_done, text
-from token_refresh_admin.cli.settings import names_provider, settings_for
 from token_refresh_worker.bootstrap import open_claims
 from token_refresh_worker.run.memory import Memory
 from token_refresh_worker.stored.origin import IN_VERSIONS, ClaimStoreKind, StoreName, in_table
@@ -81,7 +80,7 @@ def _mover(context: Context, fallback: StoreName) -> Move:
     # Tokens that live too short for their claim store are a reason to move.
     context = replace(context, any_lifetime=True)
     fields = context.stored()
-    settings = settings_for(context, fields)
+    settings = context.settings_for(fields)
     store, parts = context.store(), context.run(settings).parts
     return Move(
         parts=replace(parts, store=store, policy=replace(parts.policy, claim_store=fallback)),
@@ -89,5 +88,5 @@ def _mover(context: Context, fallback: StoreName) -> Move:
             replace(settings, claim_table=name.table), store, parts.deadline, context.run_client
         ),
         memory=Memory(clock=parts.deadline.clock, limit=timedelta(seconds=TIME_LIMIT_SECONDS)),
-        knows_host=names_provider(context, fields),
+        knows_host=context.names_provider(fields),
     )

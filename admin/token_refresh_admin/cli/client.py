@@ -16,7 +16,6 @@ from token_refresh_admin.cli.context import Context
 from token_refresh_admin.cli.failures import CommandFailed, finishing
 from token_refresh_admin.cli.prompts import ask_client, ask_client_id, confirm, read_client_file, refuse_white_space
 from token_refresh_admin.cli.screen import message, output, say_done, show
-from token_refresh_admin.cli.settings import names_provider, settings_for
 from token_refresh_worker.core.versions import CURRENT
 from token_refresh_worker.oauth.client_auth import authenticate
 from token_refresh_worker.providers.provider import Provider
@@ -45,7 +44,7 @@ def client(
     refuse_white_space(client_id)
     shown = context.store().read(label=CURRENT)
     fields = fields_of(shown)
-    settings = settings_for(context, fields)
+    settings = context.settings_for(fields)
     where, parts = settings.client_secret_id, context.run(settings).parts
     document = _document(context, shown, settings.provider)
     client_secret = context.store(where, setting="CLIENT_SECRET_ID") if where else None
@@ -81,7 +80,7 @@ def _try(context: Context, settings: Settings, given: ClientCredentials, fields:
 
     A provider may know a new client secret only after a while, so a rejection is no failure of this command.
     """
-    if names_provider(context, fields):
+    if context.names_provider(fields):
         found = try_client(context, settings, given)
         show(output(), *message(f"The token endpoint: {found.text}. ", *found.remedy))
     show(output(), *message("Refresh with them: ", context.command("refresh", "--force")))

@@ -13,18 +13,20 @@ from token_refresh.aws.causes import FailedCall
 from token_refresh.aws.clients import CLIENTS, ClientLimits
 from token_refresh.aws.request import AwsRequest
 from token_refresh.errors import ConfigurationError, TokenRefreshError
-from token_refresh_admin.changes.change import NullLog, fields_of
+from token_refresh_admin.changes.change import NullLog, fields_of, settings_in
 from token_refresh_worker.adapters.calls import RUN_LIMITS
 from token_refresh_worker.adapters.proxies import find_proxy
 from token_refresh_worker.adapters.secrets_manager import SecretsManagerSecret
 from token_refresh_worker.adapters.table import with_whereabouts
 from token_refresh_worker.bootstrap import SystemClock, build_run, open_secret
 from token_refresh_worker.core.versions import CURRENT
+from token_refresh_worker.providers.variables import provider_named_in
 from token_refresh_worker.run.events import Trigger
 from token_refresh_worker.run.failures import SecretName
 from token_refresh_worker.run.ports import Log
 from token_refresh_worker.run.run import Run
 from token_refresh_worker.run.settings import Settings, Variable, claim_store_problem, read_settings, token_secret_id
+from token_refresh_worker.stored.origin import ORIGIN_KEY
 
 TIME_LIMIT_SECONDS: Final = 60.0
 """How long the work on one secret may take."""
@@ -106,6 +108,43 @@ class Context:
         if self.source.function is None:
             problem.fix += ("; then act with its settings: ", self.again("--function", "NAME"))
         raise problem
+
+    def settings_for(self, fields: Mapping[str, object]) -> Settings:
+        """Return the settings that apply to a token document, with its variables in the provider's endpoint."""
+        settings = self.settings_named_in(fields)
+        return replace(settings, provider=settings.provider.for_document(fields))
+
+    def settings_named_in(self, fields: Mapping[str, object]) -> Settings:
+        """Read the settings with what a token document names; its variables are not filled in.
+
+        In a fleet, documents have precedence over the worker's provider.
+        """
+        named = settings_in(self.environment, fields, lambda: self.secret, is_deployed=self.source.function is not None)
+        default = None if self.environment.get("PROVIDER") else self.source.provider
+        settings = self.settings(**({"PROVIDER": default} if default else {}) | named)
+        theirs, ours = provider_named_in(fields), settings.provider.name
+        if theirs in {None, ours}:
+            return settings
+        # Without the options that may have named the wrong provider.
+        plain = self.without("--provider", "--function")
+        use = "To use the secret's provider: ", plain.command("status", "--provider", str(theirs)), ". "
+        raise ConfigurationError(
+            f"the tokens of secret {self.secret_id} in {self.region} belong to the provider {theirs}, and the settings "
+            f"say {ours} (PROVIDER); nothing was sent",
+            fix=(
+                *(() if self.source.function else use),
+                *("If those tokens were saved by mistake, bring the last good ones back: ", plain.command("restore")),
+                *(f". To get tokens of {ours} instead: ", plain.command("authorize", "--provider", ours)),
+            ),
+        )
+
+    def names_provider(self, fields: Mapping[str, object]) -> bool:
+        """Whether the settings or the document name the provider, and Upwork is not just the default."""
+        if self.source.function is not None:
+            return True
+        # `tokenRefresh` names the host that issued the tokens, and no other host gets them.
+        named = any(self.environment.get(name) for name in ("PROVIDER", "TOKEN_ENDPOINT"))
+        return named or bool(provider_named_in(fields) or fields.get(ORIGIN_KEY))
 
     def overlaid(self, variables: Mapping[str, str]) -> "Context":
         """Return the context with these variables in place of the environment's."""

@@ -1,6 +1,6 @@
 """What Secrets Manager says of a secret beside its value: the time, its versions, its ARN, and where it is."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from datetime import datetime
@@ -12,16 +12,21 @@ from token_refresh.aws.calls import CallFailed, call
 from token_refresh.aws.clients import CLIENTS
 from token_refresh.aws.request import AwsRequest
 from token_refresh.aws.responses import service_time
-from token_refresh.errors import InvalidSecretDocument, SecretEmpty, SecretNotFound, TokenRefreshError
+from token_refresh.errors import (
+    ConfigurationError,
+    InvalidSecretDocument,
+    SecretEmpty,
+    SecretNotFound,
+    TokenRefreshError,
+)
 from token_refresh_admin.changes.change import fields_of
 from token_refresh_admin.changes.past import VersionHistory, list_versions
 from token_refresh_admin.cli.context import Context
 from token_refresh_admin.cli.deployment import ONE_TRY, newest_origin, tags_in
 from token_refresh_admin.cli.screen import errors, message, show
-from token_refresh_admin.cli.settings import settings_of
 from token_refresh_worker.core.versions import CURRENT
 from token_refresh_worker.run.ports import SecretVersion
-from token_refresh_worker.run.settings import Variable, copy_name, names_copy
+from token_refresh_worker.run.settings import Settings, Variable, copy_name, names_copy
 from token_refresh_worker.stored.published import is_published
 from token_refresh_worker.stored.tags import PUBLISHED_UNDER_TAG
 
@@ -144,6 +149,14 @@ def _exists(context: Context, region: str) -> bool:
     except TokenRefreshError:  # Denied, or a region that the account has not enabled.
         return False
     return True
+
+
+def settings_of(context: Context, fields: Mapping[str, object]) -> Settings:
+    """Return the settings for a token set; those of another provider don't keep an operator from looking back."""
+    try:
+        return context.settings_for(fields)
+    except ConfigurationError:
+        return context.settings()
 
 
 def read_past(context: Context) -> VersionHistory:

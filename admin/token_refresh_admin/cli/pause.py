@@ -16,7 +16,6 @@ from token_refresh_admin.cli.context import Context
 from token_refresh_admin.cli.lookups import arn_of
 from token_refresh_admin.cli.membership import own_index
 from token_refresh_admin.cli.screen import errors, message, output, printable, say_done, show, text
-from token_refresh_admin.cli.settings import settings_for
 from token_refresh_worker.bootstrap import SystemClock
 from token_refresh_worker.core.claims import LONGEST_PAUSE, LONGEST_REASON, ClaimPause
 from token_refresh_worker.core.schedule import Policy, due_at, window_of
@@ -100,7 +99,7 @@ def user() -> str:
 
 def _open(context: Context) -> tuple[Pausing, Policy]:
     """Return what begins and ends a pause, and the policy that it is judged by."""
-    settings = settings_for(context, context.stored())
+    settings = context.settings_for(context.stored())
     pauses = Pausing(
         open=lambda: context.run(settings).parts,
         clock=SystemClock(),

@@ -19,7 +19,6 @@ from token_refresh_admin.cli.screen import (
     show,
     text,
 )
-from token_refresh_admin.cli.settings import settings_for
 from token_refresh_worker.run.failures import utc
 
 _POINTER = "POINTER"
@@ -52,7 +51,7 @@ def recover(  # noqa: PLR0913 - its options
     Without options it lists the fields of the response, and no value. Report that list: once a profile has it, runs
     read such a response. The tokens that you point to become current at once. To point to other fields, add --claim.
     """
-    settings = settings_for(context, context.stored())
+    settings = context.settings_for(context.stored())
     unread = UnreadResponse.read(context.run(settings).parts, claim_id)
     if access_token is None:
         _list(context, unread, as_json=as_json)

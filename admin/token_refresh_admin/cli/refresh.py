@@ -19,7 +19,6 @@ from token_refresh_admin.cli.health import client_remedy
 from token_refresh_admin.cli.lookups import arn_of
 from token_refresh_admin.cli.prompts import confirm
 from token_refresh_admin.cli.screen import Errors, errors, message, show, show_result, text
-from token_refresh_admin.cli.settings import names_provider, settings_for
 from token_refresh_admin.cli.state import read_state
 from token_refresh_worker.adapters.table import with_whereabouts
 from token_refresh_worker.adapters.telemetry import mask
@@ -99,13 +98,13 @@ def _rejected_client(context: Context) -> CommandFailed | None:
 
 def _settings(context: Context, *, dry_run: bool, ask: bool) -> Settings:
     fields = context.stored()
-    settings = settings_for(context, fields)
+    settings = context.settings_for(fields)
     stored = settings.client_secret_id or any(fields.get(name) for name in CLIENT_KEYS)
     if dry_run and not (stored or (settings.client and context.source.function)):
         where = "in your environment alone" if settings.client else "nowhere"
         why = f"the client credentials are {where}. A deployed function has none; store them: "
         show(errors(), *message(why, context.command("client"), head=("warning: ", "yellow")))
-    if ask and not names_provider(context, fields):
+    if ask and not context.names_provider(fields):
         confirm(f"Nothing names the provider of these tokens. Send the refresh token to {settings.provider.host}?")
     return settings
 

@@ -8,7 +8,7 @@ from token_refresh_admin.changes.restore import check_claims, choose, prepare
 from token_refresh_admin.cli.command import Json, command
 from token_refresh_admin.cli.context import Context
 from token_refresh_admin.cli.failures import finishing
-from token_refresh_admin.cli.lookups import read_past
+from token_refresh_admin.cli.lookups import read_past, settings_of
 from token_refresh_admin.cli.prompts import confirm
 from token_refresh_admin.cli.screen import (
     errors,
@@ -20,7 +20,6 @@ from token_refresh_admin.cli.screen import (
     say_published,
     show,
 )
-from token_refresh_admin.cli.settings import settings_of
 from token_refresh_worker.core.versions import PREVIOUS
 from token_refresh_worker.run.failures import utc
 

@@ -16,7 +16,6 @@ from token_refresh_admin.cli.lookups import read_clock
 from token_refresh_admin.cli.membership import own_index, report_revoked
 from token_refresh_admin.cli.prompts import confirm
 from token_refresh_admin.cli.screen import errors, message, output, say_done, show, text
-from token_refresh_admin.cli.settings import settings_for
 from token_refresh_worker.bootstrap import revocation_sender
 from token_refresh_worker.core.snapshot import TokenSet
 from token_refresh_worker.core.versions import CURRENT
@@ -45,7 +44,7 @@ def revoke(
     """
     index = own_index(context)
     fields = context.stored()
-    settings = settings_for(context, fields)
+    settings = context.settings_for(fields)
     copy = _copy(context, settings)
     done = _revoked(context.store().read(label=CURRENT))
     if done is None:

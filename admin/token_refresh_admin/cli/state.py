@@ -17,7 +17,6 @@ from token_refresh.errors import (
 from token_refresh_admin.cli.context import Context
 from token_refresh_admin.cli.lookups import saying_where
 from token_refresh_admin.cli.replicas import Replica, read_replicas
-from token_refresh_admin.cli.settings import settings_for
 from token_refresh_worker.core.attempts import DAY, Attempt, Fate
 from token_refresh_worker.core.locked import VersionEntry
 from token_refresh_worker.core.schedule import GrantEnd, Policy, due_at, grant_end, run_period
@@ -166,7 +165,7 @@ def read_state(context: Context) -> SecretState:
     """Read the token secret, with no more permission than the function has; only replicas take one more."""
     with saying_where(context):
         context.settings()  # A wrong variable is reported first.
-        settings = settings_for(context, context.stored())
+        settings = context.settings_for(context.stored())
         run = context.run(settings)
         memory, claims = run.memory, run.parts.claims
         snapshot = run.reader.read()

@@ -13,7 +13,6 @@ from token_refresh_admin.cli.context import Context
 from token_refresh_admin.cli.failures import CommandFailed
 from token_refresh_admin.cli.finding import Finding, Health
 from token_refresh_admin.cli.screen import in_json, message, output, print_json, show, text, when_from
-from token_refresh_admin.cli.settings import names_provider
 from token_refresh_admin.cli.state import SecretState, read_state
 from token_refresh_worker.adapters.time_limit import LimitedTransport, TimeLimit
 from token_refresh_worker.adapters.token_endpoint import HEADERS, HTTP_ERRORS, NOT_SENT, read_body
@@ -59,7 +58,7 @@ def _default_url(state: SecretState) -> str:
     """Return Upwork's API; refuse to, if the tokens may be another provider's."""
     # Tokens of another host, such as a test server's, are not for Upwork, whatever PROVIDER says.
     is_upworks = is_host_of_upwork(state.host) and state.settings.provider.name == DEFAULT_PROVIDER
-    if is_upworks and names_provider(state.context, state.document.fields):
+    if is_upworks and state.context.names_provider(state.document.fields):
         return UPWORK_API
     raise CommandFailed(
         "name a URL of the provider's API that only a valid access token can GET",

@@ -16,7 +16,6 @@ from token_refresh_admin.cli.health import examine, explain_attempt
 from token_refresh_admin.cli.lookups import read_clock
 from token_refresh_admin.cli.replicas import examine_replicas, words_for
 from token_refresh_admin.cli.screen import ago
-from token_refresh_admin.cli.settings import names_provider
 from token_refresh_admin.cli.state import SecretState
 from token_refresh_worker.adapters.secrets_manager import SecretsManagerSecret
 from token_refresh_worker.core.steps import SettingsMismatch
@@ -176,7 +175,7 @@ def check_token_endpoint(context: Context, state: SecretState | None) -> Finding
     """Try the token endpoint, with the client credentials if they are known."""
     settings = context.settings() if state is None else state.settings
     fields = state.document.fields if state else {}
-    if context.source.unproven or not names_provider(context, fields) or (context.source.fleet and state is None):
+    if context.source.unproven or not context.names_provider(fields) or (context.source.fleet and state is None):
         return Finding.unknown("not asked: nothing names the provider")
     if state is not None and isinstance(state.step, SettingsMismatch) and state.step.setting == "TOKEN_ENDPOINT":
         text = f"not asked: the tokens belong to {state.step.stored}, and the settings name {state.step.configured}"
