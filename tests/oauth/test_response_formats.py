@@ -131,6 +131,7 @@ SENT_AT = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
         (Expiry.EXPIRES_IN, int(SENT_AT.timestamp()) + 3600, timedelta(hours=1)),
         (Expiry.EXPIRES_IN, (int(SENT_AT.timestamp()) + 3600) * 1000, timedelta(hours=1)),
         (Expiry.EXPIRES_IN, "2026-11-24T13:00:00Z", timedelta(hours=1)),
+        (Expiry.EXPIRES_IN, int(SENT_AT.timestamp()) - 60, None),
         (Expiry.EXPIRES_IN, 999_999_999, LONGEST_LIFETIME),
         (Expiry.NONE, 60, None),
     ],

@@ -61,6 +61,8 @@ class Life:
     """The access tokens that came again, in order of issue."""
     theirs: set[str] = field(default_factory=set)
     """The access tokens that another job stored: beside each is what was learned of the one before."""
+    over: set[str] = field(default_factory=set)
+    """The access tokens that were called over, rightly or not."""
     told: timedelta = field(init=False)
     """How long tokens live at least while nobody says it."""
     grant: timedelta | None = field(init=False)
@@ -105,6 +107,8 @@ class Life:
         if self.world.policy.lifetime is None and "lifetime_seconds" not in before.get("tokenRefresh", {}):
             wrong = min(wrong, NEVER)  # Nobody knows better.
         expires_at, issued_at = self.ends[name] + wrong, self.now + self.chance.choice((0, 0, 400, -400)) * DAY
+        if expires_at <= self.now + HOUR:  # It may be asked for when that has passed.
+            self.over.add(name)
         times: dict[str, Any] = {"expires_at": expires_at, "issued_at": issued_at}
         if self.chance.random() < 0.3:
             half = timedelta(milliseconds=500)
@@ -131,13 +135,14 @@ class Life:
         most = 0 if self.is_grant and name in self.theirs else 2
         again = self.chance.random() < self.same and self.vain.count(name) < most
         self.used()
+        moment, is_silent, stated = self.chance.random() < 0.2, self.may_be_silent(name, again=again), max(left, NEVER)
         if again:
             self.vain.append(name)
-            stated = max(left, NEVER)
         else:
-            stated = self.chance.choice(self.lives)
+            stated = self.told if is_silent else self.chance.choice(self.lives)
             name = self.new(stated)
-        moment = stated and self.chance.random() < 0.2
+        if not stated:
+            self.over.add(name)
         if self.grant is not None:
             self.grant = self.chance.choice((self.grant, self.grant, 2 * DAY, 14 * DAY))
             self.grant_ends_at = self.now + self.grant
@@ -145,10 +150,15 @@ class Life:
         return TokenResponse(
             access_token=SecretValue(name),
             refresh_token=SecretValue("refresh-0"),
-            lifetime=None if moment else stated,
-            expires_at=self.ends[name] + timedelta(milliseconds=300) if moment else None,
+            lifetime=None if moment or is_silent else stated,
+            expires_at=self.ends[name] + timedelta(milliseconds=300) if moment and not is_silent else None,
             refresh_token_ends=() if self.grant is None else (self.grant,),
         )
+
+    def may_be_silent(self, name: str, *, again: bool) -> bool:
+        """Whether a response may leave the lifetime out, where it is documented; not of a token that is over."""
+        is_known = self.world.policy.lifetime is not None and not (again and name in self.over)
+        return is_known and not (again and self.ends[name] <= self.now) and self.chance.random() < 0.3
 
     def read(self) -> TokenSet:
         parts = self.world.run().parts
@@ -247,7 +257,7 @@ def test_no_end_is_missed(seed: int) -> None:
     live(seed)
 
 
-believed = schedule.believed
+believed, is_over = schedule.believed, TokenResponse.is_over
 
 
 def from_its_issue(document: TokenDocument, stored_at: datetime, rules: Policy) -> TokenDocument:
@@ -278,8 +288,8 @@ def one_token_teaches(self: Renewal, left: timedelta | None, sent_at: datetime) 
     return found and replace(found, tokens=2)
 
 
-def zero_is_a_new_life(self: Renewal, response: TokenResponse, sent_at: datetime) -> timedelta | None:
-    return left_of_same(self, replace(response, lifetime=response.lifetime or None), sent_at)
+def silence_is_a_new_life(self: Renewal, response: TokenResponse, sent_at: datetime) -> timedelta | None:
+    return None if self.document.expires_at is None else left_of_same(self, response, sent_at)
 
 
 def nearer_is_not_moved(self: Renewal, ends_at: datetime | None, sent_at: datetime) -> datetime | None:
@@ -297,7 +307,9 @@ BUGS: Final[dict[str, Patches]] = {
     "a doubt stored anew": ((client_module, "believed_fields", lambda _, version: fields_of(version)),),
     "asked at the grant's end": ((schedule._End, "due_at", property(at_the_end_at_last)),),  # noqa: SLF001 - to break it
     "one token teaches": ((Renewal, "_asked", one_token_teaches),),
-    "zero is a new life": ((Renewal, "_left_of_same", zero_is_a_new_life),),
+    "silence about a doubted end is a new life": ((Renewal, "_left_of_same", silence_is_a_new_life),),
+    "zero is a new life": ((TokenResponse, "is_over", lambda self, at: self.lifetime != NEVER and is_over(self, at)),),
+    "a moment that has passed is a new life": ((TokenResponse, "is_over", lambda self, _: self.lifetime == NEVER),),
     "a nearer end is not moved": ((Renewal, "_grant_began_at", nearer_is_not_moved),),
 }
 

@@ -110,10 +110,17 @@ class TokenResponse:
     """What the provider's profile keeps next to the tokens."""
 
     def lifetime_from(self, sent_at: datetime) -> timedelta | None:
-        """Return how long the access token lives, counted from when the request was sent."""
+        """Return how long the access token lives, counted from when the request was sent; None too if it is over."""
+        if self.is_over(sent_at):
+            return None
         if self.expires_at is None or self.expires_at < sent_at + timedelta(seconds=1):
             return min(self.lifetime, LONGEST_LIFETIME) if self.lifetime else None
         return min(self.expires_at - sent_at, LONGEST_LIFETIME)
+
+    def is_over(self, sent_at: datetime) -> bool:
+        """Whether the response says that its access token is over; a moment of decades ago is meant as "never"."""
+        past = self.expires_at is not None and -LONGEST_LIFETIME < self.expires_at - sent_at < timedelta(seconds=1)
+        return past or self.lifetime == timedelta(0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)

@@ -57,11 +57,13 @@ class Renewal:
         before, stated = self.document, response.lifetime_from(sent_at)
         if response.access_token != before.access_token:
             return None
-        if response.lifetime == timedelta(0):
+        if response.is_over(sent_at):
             return _LEAST_LEFT
-        if before.expires_at is None or before.lifetime is None:
+        # Of a doubted expiry the fields have what is believed in its place.
+        ends_at = before.spelling.read_time(before.fields, before.spelling.expires_at)
+        if ends_at is None:
             return None
-        left = before.expires_at - sent_at.replace(microsecond=0)
+        left = ends_at - sent_at.replace(microsecond=0)
         same = left > timedelta(0) and (stated is None or stated <= left + SAME_END)
         return min(left, stated or left) if same else None
 
