@@ -25,7 +25,7 @@ from aws_cdk import App  # isort: skip - after our package, which chooses the no
 INFRA = Path(__file__).resolve().parent
 ZIPS = {"function": "token-refresh-worker", "webhooks": "token-refresh-webhooks"}
 """What `scripts/package` calls a zip, and the name of its file."""
-FOR_GOOD = "Never change it in a stack that exists: the old one stays behind without its refreshes"
+FOR_GOOD = "Never change it in an existing stack: nothing would refresh what has the old name"
 _REPORTS = "@aws-cdk/core:failSynthOnValidationErrors"
 _IN_A_NAME = r"[A-Za-z0-9/_+=.@-]"
 
@@ -35,21 +35,21 @@ def common(name: str) -> dict[str, Parameter]:
     return {
         "Name": Parameter(
             stand_in="Name-Parameter",
-            description="What the function, its log group, roles and alarms are named after: best the stack's own name",
+            description="The names of function, log group, roles and alarms begin with it. Use the stack's own name",
             pattern="[a-z][a-z0-9-]{0,35}",
             must_be="at most 36 lower-case letters, digits and hyphens, with a letter first",
             default=name,
         ),
         "Environment": Parameter(
             stand_in="environment-parameter",
-            description="Value of the tag environment",
+            description="Value of the tag named environment, which all resources get",
             pattern="[a-z0-9-]{1,63}",
             must_be="at most 63 lower-case letters, digits and hyphens",
             default="prod",
         ),
         "AlarmEmail": Parameter(
             stand_in="alarms@email.parameter",
-            description="Who gets the alarms; without it nobody does, until you subscribe to the output AlarmTopicArn",
+            description="Address that gets the alarms; without one, subscribe to the topic in output AlarmTopicArn",
             pattern=r"([^\s@]+@[^\s@]+)?",
             must_be="one address, or empty",
             default="",
@@ -80,14 +80,14 @@ def single(provider: str, *, default: str | None = None) -> dict[str, Any]:
         | {
             "Provider": Parameter(
                 stand_in=provider,
-                description="Whose tokens these are: a profile of docs/providers.md",
+                description="The provider of the tokens: the name of a profile of docs/providers.md",
                 values=[name for name in profile_names(None) if timing(values | {"provider": name}) == wanted],
                 must_be="a profile that fits this template's schedule and alarms; for others use scripts/deploy",
                 default=default,
             ),
             "TokenSecretName": Parameter(
                 stand_in="token-secret-parameter",
-                description=f"Name of the token secret that is made, and with -published of the copy. {FOR_GOOD}",
+                description=f"Name of the token secret that is created; its copy has -published at the end. {FOR_GOOD}",
                 pattern=_IN_A_NAME + "{1,200}",
                 must_be="at most 200 letters, digits and characters of /_+=.@-",
                 default="upwork-oauth-tokens" if default else None,
@@ -120,14 +120,14 @@ def fleet() -> dict[str, Any]:
         | {
             "Fleet": Parameter(
                 stand_in="fleet-parameter",
-                description=f"Name of the fleet and of the table that is made. {FOR_GOOD}",
+                description=f"Name of the fleet, and of the table that is created. {FOR_GOOD}",
                 pattern="[a-z0-9][a-z0-9-]{1,61}[a-z0-9]",
                 must_be="3 to 63 lower-case letters, digits and hyphens, and no hyphen at an end",
                 default="prod",
             ),
             "SecretsUnder": Parameter(
                 stand_in="secrets-under-parameter/",
-                description="Prefix such as crm/prod/: the worker may refresh what is under it, and nothing else",
+                description="Prefix such as crm/prod/: the worker may refresh only secrets whose names begin with it",
                 pattern=f"({_IN_A_NAME.replace('/', '')}+/)+",
                 must_be="letters, digits and characters of _+=.@-, with / at the end and none at the start",
             ),
@@ -144,7 +144,7 @@ def receiver() -> dict[str, Any]:
         | {
             f"{name.capitalize()}Secret": Parameter(
                 stand_in=f"{name}-secret-parameter",
-                description=f"Name of the signing secret in Secrets Manager; it opens /webhooks/{name}",
+                description=f"Name of the signing secret in Secrets Manager; it opens the endpoint /webhooks/{name}",
                 pattern=_IN_A_NAME + r"{0,512}(#[^\s#]+)?",
                 must_be="a secret's name, not its ARN, with #field after it for a field of a JSON object; or empty",
                 default="",
@@ -193,7 +193,7 @@ def code_parameters(zip_name: str) -> dict[str, Parameter]:
             must_be="the name of a bucket, without s3:// and without a path",
         ),
         "CodeKey": Parameter(
-            description=f"The zip's key in it, where that is not {zip_name}; another zip needs another key",
+            description=f"The zip's key in that bucket, if it is not {zip_name}; another zip needs another key",
             default="",
         ),
     }

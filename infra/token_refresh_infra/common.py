@@ -190,19 +190,19 @@ class CommonParameters:
     tags: Annotated[tuple[str, ...], own_tags()]
     """Tags of all resources, as in `["team=growth", "cost-centre=12"]`."""
     python: Annotated[str, choice("3.13", "3.14", default="3.13")]
-    """Version of Python that the function runs on; this machine should have the same (docs/deploy.md)."""
+    """Version of Python that the function runs on; the machine that deploys should have the same (docs/deploy.md)."""
     log_level: Annotated[str, choice(*LOG_LEVELS, default="INFO")]
-    """How much is logged. Each run's last line, which holds its metrics, always is."""
+    """How much is logged. The last line of each run, which has its metrics, is always logged."""
     log_retention_days: Annotated[str, choice(*RETENTION_DAYS, default="90")]
-    """How long logs are kept."""
+    """How many days logs are kept."""
     tracing: Annotated[bool, switch(default=False)]
     """Trace with X-Ray."""
     memory_mb: Annotated[int, whole(256, low=128, high=10240)]
-    """Memory of the function; its share of a core grows with it."""
+    """Memory of the function in MB. With more memory, it also gets more CPU."""
     reserved_concurrency: Annotated[int, whole(0, low=0, high=1000)]
-    """How many runs at once Lambda reserves, and allows; 0: none (docs/deploy.md#limit-the-cost-of-on-demand-runs).
+    """How many runs at once Lambda reserves, and allows at most. 0 reserves none, and sets no limit.
 
-    In mode `webhooks`, 0 switches the endpoint off.
+    See docs/deploy.md#limit-the-cost-of-on-demand-runs. In mode `webhooks`, 0 switches the endpoint off.
     """
     alarms: Annotated[bool, switch(default=True)]
     """Whether there are alarms."""

@@ -126,7 +126,7 @@ def test_a_replacement_is_announced(name: str, parameter: str) -> None:
     ]
 
     assert {("Retain", "RetainExceptOnCreate")} == {(r["UpdateReplacePolicy"], r["DeletionPolicy"]) for r in kept}
-    assert "Never change it in a stack that exists" in template["Parameters"][parameter]["Description"]
+    assert "Never change it in an existing stack" in template["Parameters"][parameter]["Description"]
 
 
 def test_a_template_offers_the_profiles_that_it_fits() -> None:

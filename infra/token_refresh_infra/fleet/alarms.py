@@ -107,7 +107,7 @@ class FleetAlarms(Alarms):
         """1 % of the refreshes were stored over 5 minutes after they were due."""
         return AlarmSpec(
             self._gauge("SecondsAfterDue", "p99"),
-            f"1 % of the refreshes were stored over {STORED_WITHIN_SECONDS // 60} minutes after they were due: the "
+            f"1 % of the refreshes were stored over {STORED_WITHIN_SECONDS // 60} minutes after they were due. The "
             f"write quota is used up, or a provider is slow or busy. First: {self._status}",
             limit=above(STORED_WITHIN_SECONDS),
             points=3,
@@ -117,8 +117,8 @@ class FleetAlarms(Alarms):
         """Over 0.5 % of the secrets have an expired token. Paused secrets count; dead grants don't."""
         return AlarmSpec(
             self._gauge("ExpiredPercent"),
-            f"Over {EXPIRED_PERCENT} % of the secrets have an expired token: consumers fail. Secrets of a pause count, "
-            f"too. Once the cause is corrected, {self._retry} overdue tries them at once. "
+            f"Over {EXPIRED_PERCENT} % of the secrets have an expired token, so their consumers fail. Paused secrets "
+            f"count. Correct the cause, then retry them at once: {self._retry} overdue. "
             f"First: {self._status} --state overdue",
             limit=above(EXPIRED_PERCENT),
             points=2,
@@ -128,10 +128,10 @@ class FleetAlarms(Alarms):
         """0.5 % of the grants died within an hour, or 1 % within a day."""
         return AlarmSpec(
             self._gauge("NewDeathsPercent"),
-            "Grants died: many within an hour or a day, or one of a small fleet. While a breaker is open for rejected "
-            "grants, the provider may be wrong: wait. If it is closed, and none has come back after an hour, "
-            "those customers have to authorize again. Nobody else is held up. "
-            f"First: {self._status} --state reauthorize",
+            "Many grants died within an hour or a day, or one did in a small fleet. While a breaker is open for "
+            "rejected grants, the provider may be wrong: wait. If it is closed, and no grant has come back after an "
+            "hour, those customers have to authorize again. All other secrets are refreshed as usual. First: "
+            f"{self._status} --state reauthorize",
             limit=ONCE,
             points=(1, 12),
         )
@@ -140,9 +140,9 @@ class FleetAlarms(Alarms):
         """0.5 % of the secrets came into state `error` within an hour, or 1 % within a day."""
         return AlarmSpec(
             self._gauge("NewErrorsPercent"),
-            "Many secrets can't be refreshed as they are, since an hour or a day: a document, a setting or a "
-            "permission is wrong. Once it is corrected, they are tried within minutes; "
-            f"{self._retry} error tries them at once. First: {self._status} --state error",
+            "Many secrets came into state error within an hour or a day: a document, a setting or a permission is "
+            "wrong. Once it is corrected, the dispatcher retries them within minutes. To retry them at once: "
+            f"{self._retry} error. First: {self._status} --state error",
             limit=ONCE,
             points=(1, 12),
         )
@@ -151,7 +151,8 @@ class FleetAlarms(Alarms):
         """A pause of the last hour ends after half of a secret's refresh window is over."""
         return AlarmSpec(
             self._gauge("PausedTooLong"),
-            "Somebody made a pause that ends when half of a secret's refresh window is over. Is that meant? "
+            "Somebody made a pause that ends after half of a secret's refresh window is over. If that is not intended, "
+            "end the pause. "
             f"First: {self._status} --state paused",
             limit=ANY,
         )
@@ -160,8 +161,8 @@ class FleetAlarms(Alarms):
         """A copy lacks the current access token, and its readers soon have an expired one."""
         return AlarmSpec(
             self._gauge("CopiesBehind"),
-            "A copy has not had the current access token for 20 minutes, and its readers soon have an expired one: it "
-            f"is missing, or the worker may not write it. First: {self._status}",
+            "A copy has lacked the current access token for 20 minutes, and its readers soon have an expired one. The "
+            f"copy is missing, or the worker may not write it. First: {self._status}",
             limit=ANY,
             points=2,
         )
@@ -171,7 +172,8 @@ class FleetAlarms(Alarms):
         return AlarmSpec(
             self._gauge(LEFT, minutes=1),
             f"Over {LEFT_PERCENT} % of the secrets lost the fleet's tag, or were deleted, within a day. Nothing "
-            f"refreshes them. If that is wrong, tag them again. First: {self._status} --limit 0",
+            "refreshes them any more. If they belong to the fleet, add them again with token-refresh fleet add. "
+            f"First: {self._status} --limit 0",
             limit=above(LEFT_PERCENT),
             # A resync that does not believe its listing says so once in five minutes.
             points=(1, 12),
@@ -181,9 +183,9 @@ class FleetAlarms(Alarms):
         """Secrets Manager refuses new tokens of several secrets, and the table keeps them."""
         return AlarmSpec(
             kept_tokens_metric(self, self._log_group, stack_name=self._parameters.stack_name, period=_FIVE_MINUTES),
-            "Secrets Manager refuses to store new tokens, and the table keeps them. Nothing is lost, and those secrets "
-            "are not refreshed until it takes them: correct what the error in the log names, such as a permission or a "
-            "disabled key. Don't delete the table, its items or its key. "
+            "Secrets Manager refuses to store new tokens, and the table keeps them. Nothing is lost, but those secrets "
+            "are not refreshed until Secrets Manager has stored the tokens. Correct what the error in the log names, "
+            "such as a permission or a disabled key. Don't delete the table, its items or its key. "
             f"First: aws logs tail {self._parameters.log_group_name} --since 1h --filter-pattern token_refresh_failed",
             limit=above(KEPT_BY_ONE_SECRET),
         )
@@ -199,9 +201,9 @@ class FleetAlarms(Alarms):
         """Secrets Manager stored no secret for three minutes. Until it does, only two runs a minute try."""
         return AlarmSpec(
             self._gauge("StoreRefuses"),
-            "Secrets Manager refuses to read or write the fleet's secrets, and took none for three minutes. Nothing is "
-            "lost; two secrets a minute are tried until one is stored. See https://health.aws.amazon.com, the "
-            f"account's quotas, and the worker's permissions. First: {self._status}",
+            "Secrets Manager refuses to read or write the fleet's secrets, and stored none for three minutes. Nothing "
+            "is lost. The dispatcher tries two secrets a minute until one is stored. Look at "
+            f"https://health.aws.amazon.com, the account's quotas, and the worker's permissions. First: {self._status}",
             limit=ANY,
             points=2,
         )
@@ -210,8 +212,8 @@ class FleetAlarms(Alarms):
         """DynamoDB fails or throttles calls of the worker: reports are late."""
         return AlarmSpec(
             error_metric(self, self._log_group, "TableUnavailable", self._parameters.stack_name, _FIVE_MINUTES),
-            "DynamoDB fails or throttles calls on the fleet's table. Runs repeat them, and what is not reported runs "
-            "again after six minutes; what other alarms say of expired tokens may be old. "
+            "DynamoDB fails or throttles calls on the fleet's table. The worker repeats them. If a run can't report, "
+            "its secret runs again after six minutes. Until then, alarms about expired tokens may be out of date. "
             f"First: aws logs tail {self._parameters.log_group_name} --since 1h --filter-pattern TableUnavailable",
             limit=above(TABLE_FAILURES),
             points=2,
@@ -221,7 +223,7 @@ class FleetAlarms(Alarms):
         """Runs were handed out, and none has reported for three minutes: the worker does not run."""
         return AlarmSpec(
             self._gauge("WorkerUnheard"),
-            "The worker does not run: secrets were handed out, and no run has reported since. See its errors, its "
+            "The worker does not run: secrets were handed out, and no run has reported since. Look at its errors, its "
             "throttles and the queue's event source. "
             f"First: aws logs tail {self._parameters.log_group_name} --since 1h",
             limit=ANY,
@@ -233,8 +235,8 @@ class FleetAlarms(Alarms):
         return AlarmSpec(
             self._gauge("BehindBreakersPercent"),
             f"Open breakers hold back over {HELD_BACK_PERCENT} % of the secrets: a provider does not respond, rejects "
-            "the client credentials, or rejects grants that are good. Few runs at a time see whether it is back. All "
-            f"others go on. First: {self._status}",
+            "the client credentials, or rejects good grants. A few runs at a time try whether it works again. All "
+            f"other secrets are refreshed as usual. First: {self._status}",
             limit=above(HELD_BACK_PERCENT),
             points=2,
         )
@@ -263,7 +265,8 @@ class FleetAlarms(Alarms):
         )
         return AlarmSpec(
             errors,
-            "Dispatcher or resync fail. What is due stays due, and nothing is handed out. "
+            "Dispatcher or resync fail. While the dispatcher fails, nothing is refreshed; while the resync fails, new "
+            "members are not found. "
             f"First: aws logs tail {self._parameters.log_group_name}-dispatcher --since 1h",
             # The resync may fail in each run, and has a run in every period at most.
             points=(3, 6),
@@ -286,9 +289,9 @@ class FleetAlarms(Alarms):
         assert self._denied  # noqa: S101 - the stack makes it where it makes alarms
         return AlarmSpec(
             self._denied.metric(_FIVE_MINUTES),
-            "Somebody without permission tried to read or change a secret (from CloudTrail; needs a trail in this "
-            "region). A message in the queue says who, when and from where. First: aws sqs receive-message "
-            f"--queue-url {self._denied.queue.queue_url}",
+            "Somebody without permission tried to read or change a secret, as CloudTrail reports. A message in the "
+            "queue says who, when and from where. First: aws sqs receive-message --queue-url "
+            f"{self._denied.queue.queue_url}",
         )
 
     def runs_crashing(self) -> AlarmSpec:
@@ -297,17 +300,17 @@ class FleetAlarms(Alarms):
         return AlarmSpec(
             # Not what waits in the queue: a run that kills its function each time would keep that alarm on for weeks.
             self._functions["worker"].metric_errors(period=_FIVE_MINUTES),
-            "Several runs crashed or were killed, and reported nothing: their secrets come back later each time. "
-            f"First: aws sqs receive-message --attribute-names All --queue-url {crashed.queue_url}",
+            "Several runs crashed or were killed, and reported nothing. The dispatcher sends their secrets again, "
+            f"later each time. First: aws sqs receive-message --attribute-names All --queue-url {crashed.queue_url}",
             limit=above(CRASHES_OF_ONE_SECRET),
         )
 
     def dead_letters(self) -> AlarmSpec:
-        """Scheduler could not start dispatcher or resync."""
+        """The schedule could not start dispatcher or resync."""
         undelivered = self._dead_letters["schedules"]
         return AlarmSpec(
             undelivered.metric_approximate_number_of_messages_visible(statistic="Maximum", period=_FIVE_MINUTES),
-            "Scheduler could not start dispatcher or resync. "
+            "The schedule could not start dispatcher or resync: the message's attributes say why. "
             f"First: aws sqs receive-message --attribute-names All --queue-url {undelivered.queue_url}",
         )
 

@@ -42,14 +42,17 @@ class FleetParameters(CommonParameters):
     fleet: Annotated[str, required(text(_FLEET, "lower case letters, digits and hyphens"), example="prod")]
     """Name of the fleet; also of its table, so 3 characters at least."""
     secrets_under: Annotated[str | None, family()]
-    """Prefix such as `crm/prod/` or `upwork-`: the worker may refresh secrets with such names alone."""
+    """Prefix such as `crm/prod/` or `upwork-`: the worker may refresh only secrets whose names begin with it."""
     published_under: Annotated[str | None, family()]
     """Prefix such as `published/`: each secret has a copy there for services, without the refresh token.
 
-    It overlaps no other prefix. Default: no copies.
+    It must not overlap another prefix. Default: no copies.
     """
     by_tag: Annotated[bool, switch(default=False)]
-    """`true` instead of `secrets_under`: the worker may refresh whatever carries the fleet's tag, set by anybody."""
+    """`true` instead of `secrets_under`: the worker may refresh each secret with the fleet's tag.
+
+    Anybody who may tag a secret can set it.
+    """
     client_secret: Annotated[
         str,
         text(
@@ -60,8 +63,8 @@ class FleetParameters(CommonParameters):
     ]
     """Secret with the client credentials, by default one for each provider; the worker may read it.
 
-    `documents`: each token document has them, and everybody who may read it sees them. The part before `{provider}` is
-    a prefix as in `secrets_under`.
+    With `documents`, each token document has them, and everybody who may read it sees them. What stands before
+    `{provider}` must be a prefix, as in `secrets_under`.
     """
     kept_tokens_key: Annotated[str | None, kept_tokens_key()]
     """`create`, ARN or `none`: the key for received tokens that Secrets Manager refuses; 1 USD a month.
@@ -73,17 +76,17 @@ class FleetParameters(CommonParameters):
     event_bus: Annotated[str | None, event_bus()]
     """Name of the event bus for events about grants (docs/events.md)."""
     dispatcher_memory_mb: Annotated[int, whole(1024, low=128, high=10240)]
-    """Memory of dispatcher and resync."""
+    """Memory of dispatcher and resync in MB."""
     timeout_seconds: Annotated[int, whole(90, low=30, high=900)]
     """Time limit of one run."""
     concurrency: Annotated[int, whole(Limits().concurrency, low=2, high=1000)]
-    """Runs at once, as the account's quota allows. With fewer, hosts that hang hold up the others."""
+    """How many runs may work at once; the account's quota must allow them. With fewer, hosts that hang delay others."""
     writes_per_second: Annotated[int, whole(40, low=1, high=50)]
-    """The fleet's part of the account's quota of 50. Lower it if other teams write secrets, too."""
+    """How many of the account's 50 writes a second the fleet may use. Lower it if other teams write secrets, too."""
     dashboard: Annotated[bool, switch(default=True)]
     """Whether there is a dashboard; 3 USD a month."""
     schedule_enabled: Annotated[bool, switch(default=True)]
-    """`false` stops dispatcher and resync."""
+    """`false` stops dispatcher and resync, so nothing is refreshed."""
 
     def check(self) -> None:
         """Refuse what a fleet can't be."""

@@ -112,10 +112,10 @@ class RefreshAlarms(Alarms):
         """
         return _once(
             self._metrics.worker("ReauthorizationRequired", "Maximum"),
-            "The provider rejected the refresh token (invalid_grant). The current access token works until it expires; "
-            "a person must authorize again before that, unless doctor names a set to restore. Wrong client credentials "
-            "can look the same: doctor tries them. "
-            "If the log says ResponseKept, a stored response may hold the tokens; token-refresh recover shows it. "
+            "The provider rejected the refresh token (invalid_grant). The current access token works until it expires. "
+            "Before that, a person must authorize again, unless doctor names a set to restore. Wrong client "
+            "credentials can look the same: doctor tries them. If the log says ResponseKept, the secret keeps a "
+            "response that can't be read and may hold the tokens: token-refresh recover lists its fields. "
             f"First: token-refresh doctor {self._with_function}",
         )
 
@@ -123,8 +123,8 @@ class RefreshAlarms(Alarms):
         """Something else refreshed the same token. Fix: run `history`, and stop the other refresher."""
         return _once(
             self._metrics.worker("Superseded", "Sum"),
-            "Something else refreshed this token while a run did. With a single-use provider, that will revoke the "
-            "grant: find the other refresher and stop it. CloudTrail's PutSecretValue events say who it is. "
+            "Something else refreshed this token at the same time as a run. A single-use provider will revoke the "
+            "grant for that. Find the other refresher and stop it: CloudTrail's PutSecretValue events say who it is. "
             f"First: token-refresh history {self._parameters.token_secret_id}",
         )
 
@@ -135,9 +135,9 @@ class RefreshAlarms(Alarms):
         """
         return _once(
             self._metrics.worker("ForeignSets", "Maximum"),
-            "Something else than the worker and its commands stored tokens. If they are of another grant, restore the "
-            "worker's. A second refresher uses up the refresh token, and a single-use provider will revoke the grant: "
-            "stop it; CloudTrail's PutSecretValue events say who it is. "
+            "Something other than the worker and its commands stored tokens. If they are of another grant, restore the "
+            "worker's. If a second refresher stored them, stop it, or a single-use provider will revoke the grant: "
+            "CloudTrail's PutSecretValue events say who it is. "
             f"First: token-refresh status {self._parameters.token_secret_id}",
         )
 
@@ -154,9 +154,11 @@ class RefreshAlarms(Alarms):
         )
         return _once(
             metric,
-            "The access tokens live so short that they expire between two runs, or the claim store reaches its daily "
-            "limit: consumers will see expired tokens. Lower schedule_minutes, or move the claims to a table: set "
-            'claim_table = "create" in the deployment\'s file and follow docs/maintain.md (Moving the claims). '
+            "The access tokens live so short a time that they expire between two runs, or that their refreshes reach "
+            "the claim store's daily limit. Consumers will see expired tokens. Lower schedule_minutes, or move the "
+            "claims "
+            'to a table: set claim_table = "create" in the deployment\'s file, and follow docs/maintain.md (Moving the '
+            "claims). "
             f"First: token-refresh status {self._parameters.token_secret_id}",
         )
 
@@ -166,9 +168,9 @@ class RefreshAlarms(Alarms):
             kept_tokens_metric(
                 self, self._log_group, stack_name=self._parameters.stack_name, period=self._metrics.period
             ),
-            "Secrets Manager refuses to store new tokens, and the claim table keeps them. Nothing is lost, and nothing "
-            "is refreshed until it takes them: correct what the error in the log names, such as a permission or a "
-            "disabled key. Don't delete the table, its item or its key. "
+            "Secrets Manager refuses to store new tokens, and the claim table keeps them. Nothing is lost, but no run "
+            "refreshes until Secrets Manager has stored them. Correct what the error in the log names, such as a "
+            "permission or a disabled key. Don't delete the table, its item or its key. "
             f"First: token-refresh status {self._parameters.token_secret_id}",
         )
 
@@ -179,8 +181,8 @@ class RefreshAlarms(Alarms):
         """
         return _once(
             self._denied.metric(self._metrics.period),
-            "Somebody without permission tried to read or change the secret (from CloudTrail; needs a trail in this "
-            "region). A message in the queue says who, when and from where. First: aws sqs receive-message "
+            "Somebody without permission tried to read or change the secret, as CloudTrail reports. A message in the "
+            "queue says who, when and from where. First: aws sqs receive-message "
             f"--queue-url {self._denied.queue.queue_url}",
         )
 
@@ -191,9 +193,9 @@ class RefreshAlarms(Alarms):
         """
         return _once(
             self._metrics.undelivered(),
-            "The schedule could not start the function: it was deleted, throttled, or refuses the schedule's role. The "
-            "message's attributes say why. First: aws sqs receive-message --message-attribute-names All "
-            f"--queue-url {self._metrics.dead_letters.queue_url}",
+            "The schedule could not start the function. The function was deleted or throttled, or refuses the "
+            "schedule's role: the message's attributes say which. First: aws sqs receive-message "
+            f"--message-attribute-names All --queue-url {self._metrics.dead_letters.queue_url}",
         )
 
     def throttled(self) -> AlarmSpec:
@@ -203,8 +205,8 @@ class RefreshAlarms(Alarms):
         """
         return _once(
             self._metrics.throttles(),
-            "Lambda refuses to start the worker: other functions use up the account's concurrency, or more on-demand "
-            "runs than reserved_concurrency allows were started. "
+            "Lambda refuses to start the worker. Other functions use up the account's concurrency, or consumers start "
+            "more runs on demand than reserved_concurrency allows. "
             "First: aws lambda get-account-settings",
             points=(2, 3),
         )
@@ -222,8 +224,8 @@ class RefreshAlarms(Alarms):
         )
         watch = AlarmSpec(
             self._metrics.worker(NEVER_AUTHORIZED, "Maximum"),
-            "The secret has no value yet, or its grant was revoked, so the alarm on failing runs is held back. "
-            f"First: token-refresh authorize {self._with_function}",
+            "The secret has no value yet, or its grant was revoked. Until somebody authorizes, the alarm runs-failing "
+            f"is not raised. First: token-refresh authorize {self._with_function}",
             limit=ONCE,
             points=(1, _AWAITED_PERIODS),
         )

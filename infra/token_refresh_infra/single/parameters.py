@@ -49,7 +49,10 @@ class SingleParameters(CommonParameters):
     token_secret: Annotated[str, secret(default=CREATE)]
     """`create`, or the name or ARN of a secret that exists."""
     client_secret: Annotated[str | None, reference_to(ReferenceScheme.SECRET)]
-    """Secret with the client credentials: name or ARN, `#field` for an object in it. Default: beside the tokens."""
+    """Name or ARN of the secret with the client credentials, with `#field` if they are in one.
+
+    Default: the token secret.
+    """
     published_secret: Annotated[str, secret(default=CREATE)]
     """The copy for consumers, without the refresh token: `create`, `none`, or a secret's name or ARN."""
     read_under: Annotated[tuple[str, ...], families()]
@@ -59,7 +62,7 @@ class SingleParameters(CommonParameters):
     operators: Annotated[tuple[str, ...], several(_PRINCIPAL, _PRINCIPAL_MUST_BE)]
     """ARNs of the only roles and users that may use the secrets' values (docs/deploy.md#an-allow-list)."""
     consumers: Annotated[tuple[str, ...], several(_PRINCIPAL, _PRINCIPAL_MUST_BE)]
-    """ARNs of roles and users that may also use the published secret; with `operators`."""
+    """ARNs of further roles and users that may read the published secret. They need `operators`."""
     claim_table: Annotated[str | None, text(_TABLE, "create or the name of a table")]
     """`create`, or the name of a DynamoDB table (docs/deploy.md#claims-in-a-table)."""
     kept_tokens_key: Annotated[str | None, kept_tokens_key()]
@@ -68,7 +71,10 @@ class SingleParameters(CommonParameters):
     Default: `create` where `claim_table` is `create`.
     """
     provider: Annotated[str | None, text(_PROVIDER, "the name of a profile (token-refresh providers)")]
-    """A profile's name (docs/providers.md). Default: `upwork`; `generic` if `token_endpoint` differs."""
+    """Name of the provider's profile (docs/providers.md).
+
+    Default: `upwork`; `generic` if `token_endpoint` is not Upwork's.
+    """
     token_endpoint: Annotated[str | None, text(_ENDPOINT, "an https URL")]
     """URL of the token endpoint, HTTPS only. Default: the profile's."""
     token_endpoint_auth_method: Annotated[str | None, text("|".join(AuthMethod), f"one of {', '.join(AuthMethod)}")]
@@ -78,7 +84,7 @@ class SingleParameters(CommonParameters):
     client_key: Annotated[str | None, text(KMS_KEY, "the ARN of a key")]
     """ARN of the KMS key that signs for `private_key_jwt`."""
     client_assertion_audience: Annotated[str | None, text(AUDIENCE, "printable text without spaces or ${")]
-    """The `aud` of client assertions; `aws_iam_jwt` needs it here or in the profile.
+    """The `aud` of client assertions. With `aws_iam_jwt` it must be set here or in the profile.
 
     Default: the profile's, else the token endpoint.
     """
@@ -104,7 +110,7 @@ class SingleParameters(CommonParameters):
     dashboard: Annotated[bool, switch(default=False)]
     """Whether there is a dashboard."""
     schedule_enabled: Annotated[bool, switch(default=True)]
-    """`false` stops the schedule; for a while, pause instead (docs/maintain.md#pause)."""
+    """`false` stops the schedule. To stop refreshes for a while, pause them (docs/maintain.md#pause)."""
 
     def check(self) -> None:
         """Refuse times that don't fit together, and secrets of other places."""

@@ -223,7 +223,7 @@ class SingleStack(DeployedStack):
             event_age_seconds=60 * minutes,
             attempts=3,
             within_minutes=parameters.start_within_minutes,
-            description="Runs the token refresh worker; token-refresh pause holds it back",
+            description="Starts the token refresh worker. To stop refreshes for a while, run token-refresh pause",
         )
 
     def _watch(self) -> None:

@@ -40,7 +40,7 @@ class WebhookAlarms(Alarms):
         return AlarmSpec(
             self._of_lambda("Url5xxCount"),
             "Deliveries were refused with 5xx: a secret can't be read, the queue refuses, or the function fails. Most "
-            "senders try again, GitHub does not (redeliver them on the webhook's page). First: "
+            "senders try again. GitHub does not: redeliver them on the webhook's page there. First: "
             f"{self._tail} '{{ $.status >= 500 }}'",
         )
 
@@ -49,17 +49,17 @@ class WebhookAlarms(Alarms):
         return AlarmSpec(
             self._of_lambda("Url4xxCount"),
             f"Over {REFUSED_PER_FIVE_MINUTES} requests in five minutes were refused: somebody floods the URL, or a "
-            "sender uses a wrong path. Each costs an invocation and a log line. Let CloudFront and WAF be the only way "
-            f"in (docs/webhooks.md). First: {self._tail} '{{ $.status >= 400 && $.status < 500 }}'",
+            "sender uses a wrong path. Each costs an invocation and a log line. Let only CloudFront with WAF reach the "
+            f"URL (docs/webhooks.md). First: {self._tail} '{{ $.status >= 400 && $.status < 500 }}'",
             limit=above(REFUSED_PER_FIVE_MINUTES),
         )
 
     def throttled(self) -> AlarmSpec:
-        """Requests got 429: more came at once than `reserved_concurrency` lets in."""
+        """Requests got 429: more came at once than `reserved_concurrency` allows."""
         return AlarmSpec(
             self._of_lambda("Throttles"),
-            "Lambda turned requests away with 429: more came at once than reserved_concurrency lets in, or it is 0. "
-            "Genuine deliveries are among them; GitHub does not send them again. First: aws lambda "
+            "Lambda rejected requests with 429: more came at once than reserved_concurrency allows, or it is 0. "
+            "Genuine deliveries may be among them, and GitHub does not send them again. First: aws lambda "
             f"get-function-concurrency --function-name {self._receiver.function.function_name}",
         )
 
@@ -67,7 +67,7 @@ class WebhookAlarms(Alarms):
         """Over 100 deliveries in five minutes had a wrong signature."""
         return AlarmSpec(
             self._logged("NotVerified", '{ $.outcome = "not_verified" }'),
-            "Many deliveries had a signature that fits no secret: a secret was changed at the sender and not stored "
+            "Many deliveries had a signature that fits no secret. A secret was changed at the sender and not stored "
             f"here, or somebody forges deliveries. First: {self._tail} '{{ $.outcome = \"not_verified\" }}'",
             limit=above(NOT_VERIFIED_PER_FIVE_MINUTES),
         )
@@ -77,10 +77,10 @@ class WebhookAlarms(Alarms):
         queue = self._receiver.dead_letters
         return AlarmSpec(
             queue.metric_approximate_number_of_messages_visible(period=_PERIOD, statistic="Maximum"),
-            "The consumer failed five times on a delivery, which waits here for 14 days. Once the consumer is "
-            f"corrected, send them again: aws sqs start-message-move-task --source-arn {queue.queue_arn} --region "
-            f"{Stack.of(self).region}. First: aws sqs receive-message --attribute-names All "
-            f"--queue-url {queue.queue_url}",
+            "The consumer failed five times on a delivery, which waits in this queue for 14 days. Correct the "
+            f"consumer, then send what waits again: aws sqs start-message-move-task --source-arn {queue.queue_arn} "
+            f"--region {Stack.of(self).region}. First: aws sqs receive-message --attribute-names All --queue-url "
+            f"{queue.queue_url}",
         )
 
     def queue_waits(self) -> AlarmSpec:
@@ -99,7 +99,7 @@ class WebhookAlarms(Alarms):
         unusable = '{ $.event = "previous_unusable" }'
         return AlarmSpec(
             self._logged("PreviousUnusable", unusable),
-            "A secret was changed and its previous version can't be read, so deliveries that are signed with it are "
+            "A secret was changed, and its previous version can't be read. Deliveries that are signed with it are "
             "refused. Allow what the log names, or change the secret at the sender now. First: "
             f"{self._tail} '{unusable}'",
         )

@@ -24,18 +24,18 @@ class WebhookParameters(CommonParameters):
     service: Annotated[str, part(default=DEFAULT_SERVICE)]
     """Last part of the stack's name."""
     memory_mb: Annotated[int, whole(512, low=256, high=10240)]
-    """Less makes a cold start slower than the 3 s that Slack waits."""
+    """Memory of the function in MB. With less, a cold start takes longer than the 3 s that Slack waits."""
     reserved_concurrency: Annotated[int, whole(10, low=0, high=1000)]
-    """Requests at the same time; **0 switches the endpoint off**, and senders retry."""
+    """How many requests are served at once. **0 switches the endpoint off**; senders then retry, but GitHub doesn't."""
     timeout_seconds: Annotated[int, whole(10, low=8, high=60)]
-    """GitHub waits 10 s. At least 8: a function that reaches its timeout, waiting for a read, loses its cached
-    secrets."""
+    """Time limit of one request; GitHub waits 10 s. With less than 8, slow reads would end the function, and its cached
+    secrets would be lost."""
     overlap_seconds: Annotated[int, whole(3600, low=0, high=7 * 24 * 3600)]
     """How long a previous secret is accepted; 0 after a leak."""
     origin_secret: Annotated[str | None, reference()]
-    """Where the value is that CloudFront adds as `x-origin-verify`. All other requests get 403."""
+    """Where the value is that CloudFront sends in the header `x-origin-verify`. Requests without it get 403."""
     secrets: Annotated[Mapping[str, str], ParameterGroup({f"{name}_secret": name for name in SENDERS}, reference())]
-    """The signing secret: a name or ARN in Secrets Manager, or `ssm:/path`, with `#field` where it is a key of a JSON
+    """The sender's signing secret: a name or ARN in Secrets Manager, or `ssm:/path`, with `#field` if it is in a JSON
     object, as in `slack_secret = "my-app/prod/slack#signingSecret"`. Each opens an endpoint, such as
     `/webhooks/slack`."""
 
