@@ -18,7 +18,7 @@ from token_refresh_admin.cli.failures import CommandFailed, finishing
 from token_refresh_admin.cli.health import client_remedy
 from token_refresh_admin.cli.lookups import arn_of
 from token_refresh_admin.cli.prompts import confirm
-from token_refresh_admin.cli.screen import Errors, errors, message, show, show_result, text
+from token_refresh_admin.cli.screen import Errors, errors, fields_table, message, output, print_json, show, text
 from token_refresh_admin.cli.state import read_state
 from token_refresh_worker.adapters.table import with_whereabouts
 from token_refresh_worker.adapters.telemetry import mask
@@ -65,21 +65,21 @@ def refresh(  # noqa: PLR0913 - options, each by its name
     Exit status 0: the run ended without an error, even if it sent nothing. 1 or 2: it failed.
     """
     trigger = Trigger(name="cli", force=force, resend=resend, dry_run=dry_run)
-    if invoked:
-        return invoke(context, trigger, as_json=as_json)
-    console = errors()
-    if force and not (dry_run or yes):
-        _confirm_reserved(context)
-    settings = _settings(context, dry_run=dry_run, ask=not (dry_run or yes))
-    with console.status("refreshing"):  # After the questions: it would draw over them.
-        result = _run(context, settings, console, trigger, as_json=as_json)
-    return _end(context, result, as_json=as_json)
-
-
-def _end(context: Context, result: dict[str, str | None], *, as_json: bool) -> int:
-    if result["outcome"] == OutcomeName.YIELDED and (failure := _rejected_client(context)):
-        raise failure
-    show_result(result, as_json=as_json)
+    try:
+        result = _invoke(context, trigger) if invoked else _run(context, trigger, ask=not (dry_run or yes))
+    except TokenRefreshError as failure:
+        if as_json and failure.retry_at is None:
+            with suppress(TokenRefreshError):
+                failure.retry_at = read_state(context).retry_at
+        raise
+    if result["outcome"] == OutcomeName.YIELDED and (rejected := _rejected_client(context)):
+        raise rejected
+    known = {name: value for name, value in result.items() if value is not None}
+    if as_json:
+        print_json(known)
+        return 0
+    output().print(text(known.pop("outcome").replace("_", " "), "bold"))
+    output().print(fields_table((name.replace("_", " "), value) for name, value in known.items()))
     return 0
 
 
@@ -109,25 +109,14 @@ def _settings(context: Context, *, dry_run: bool, ask: bool) -> Settings:
     return settings
 
 
-def _run(
-    context: Context, settings: Settings, console: Errors, trigger: Trigger, *, as_json: bool
-) -> dict[str, str | None]:
-    run = context.run(settings, trigger, Progress(console))
+def _run(context: Context, trigger: Trigger, *, ask: bool) -> dict[str, str | None]:
+    if trigger.force and ask:
+        _confirm_reserved(context)
+    settings, console = _settings(context, dry_run=trigger.dry_run, ask=ask), errors()
     ends_first = "The run ends first, since the refresh token may be redeemed and its tokens not stored yet."
-    try:
-        with nullcontext() if trigger.dry_run else finishing(ends_first):
-            return run.execute().as_result(None)
-    except TokenRefreshError as failure:
-        if as_json:
-            _complete(context, failure)
-        raise
-
-
-def _complete(context: Context, failure: TokenRefreshError) -> None:
-    """Add before when no scheduled run tries again, where that can be read."""
-    if failure.retry_at is None:
-        with suppress(TokenRefreshError):
-            failure.retry_at = read_state(context).retry_at
+    # After the questions: the status would draw over them.
+    with console.status("refreshing"), nullcontext() if trigger.dry_run else finishing(ends_first):
+        return context.run(settings, trigger, Progress(console)).execute().as_result(None)
 
 
 def _confirm_reserved(context: Context) -> None:
@@ -173,8 +162,7 @@ _PRINTED: Final = ("outcome", "error_type", "attempts", "duration_ms", "seconds_
 _RESULT: Final = ("outcome", "secret_id", "version_id", "expires_at", "due_at", "request_id", "retry_at")
 
 
-def invoke(context: Context, trigger: Trigger, *, as_json: bool) -> int:
-    """Invoke the function on demand."""
+def _invoke(context: Context, trigger: Trigger) -> dict[str, str | None]:
     function = context.source.function
     if function is None:
         arn_of(context, context.secret_id)  # Or the secret is elsewhere.
@@ -191,12 +179,8 @@ def invoke(context: Context, trigger: Trigger, *, as_json: bool) -> int:
     print_log(response.get("LogResult", ""))
     payload = _object(response["Payload"])
     if response.get("FunctionError") or "outcome" not in payload:
-        failure = _failure(function, payload)
-        if as_json:
-            _complete(context, failure)
-        raise failure
-    result: dict[str, str | None] = {name: str(payload[name]) for name in _RESULT if payload.get(name) is not None}
-    return _end(context, result, as_json=as_json)
+        raise _failure(function, payload)
+    return {name: str(payload[name]) for name in _RESULT if payload.get(name) is not None}
 
 
 def _call(context: Context, function: str, event: dict[str, object]) -> dict[str, Any]:

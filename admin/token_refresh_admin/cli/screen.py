@@ -184,17 +184,6 @@ def bar(left: float, due: float, style: str) -> Text:
     return Text.assemble(drawn, f"  ({due_cell} due)")
 
 
-def show_result(result: Mapping[str, str | None], *, as_json: bool) -> None:
-    """Print what a run returned."""
-    known = {name: value for name, value in result.items() if value is not None}
-    if as_json:
-        print_json(known)
-        return
-    outcome = known.pop("outcome", "no outcome")
-    output().print(text(outcome.replace("_", " "), "bold"))
-    output().print(fields_table((name.replace("_", " "), value) for name, value in known.items()))
-
-
 def say_published(settings: Settings, stored: StoredGrant) -> None:
     """Publish a token set that a command has stored, and say so; a failure, too, since the tokens are stored."""
     published = settings.published_secret_id
