@@ -36,8 +36,8 @@ from token_refresh.webhooks.verifier import DEFAULT_TOLERANCE
 from token_refresh_admin.changes.authorization_request import EXTRA_VALUE
 from token_refresh_admin.changes.authorize import REDIRECTS_A_DAY
 from token_refresh_admin.changes.change import TRIES, WAIT_SECONDS
-from token_refresh_admin.cli.copies import RECOVERY_DAYS
 from token_refresh_admin.cli.finding import Health
+from token_refresh_admin.cli.membership import RECOVERY_DAYS
 from token_refresh_admin.cli.redirect import _CONNECTION_SECONDS as CONNECTION_SECONDS
 from token_refresh_admin.cli.redirect import _MOST_CONNECTIONS as MOST_CONNECTIONS
 from token_refresh_admin.cli.redirect import DEFAULT_REDIRECT_URI, default_redirect_uri

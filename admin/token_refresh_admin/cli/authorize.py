@@ -39,16 +39,9 @@ from token_refresh_admin.changes.store import base_document
 from token_refresh_admin.cli.browser import authorized, opened
 from token_refresh_admin.cli.command import ClientFile, command
 from token_refresh_admin.cli.context import Context
-from token_refresh_admin.cli.copies import Copies
 from token_refresh_admin.cli.failures import Cancelled, CommandFailed, finishing
-from token_refresh_admin.cli.lookups import (
-    arn_of,
-    other_regions,
-    read_clock,
-    refuse_name_of_copy,
-    refuse_published_secret,
-)
-from token_refresh_admin.cli.membership import join, own_index, store_client
+from token_refresh_admin.cli.lookups import other_regions, read_clock, refuse_name_of_copy, refuse_published_secret
+from token_refresh_admin.cli.membership import Copies, join, own_index, store_client
 from token_refresh_admin.cli.prompts import ask_client, ask_secret, confirm, read_client_file, refuse_white_space
 from token_refresh_admin.cli.redirect import DEFAULT_REDIRECT_URI, RedirectServer, can_listen, default_redirect_uri
 from token_refresh_admin.cli.screen import errors, message, output, say_done, say_published, show, text
@@ -190,7 +183,7 @@ def authorize(  # noqa: PLR0913 - options, each by its name
         join(context, index, fleet=fleet, secret_id=context.secret_id)
         output().print(text(f"The secret is in fleet {fleet}, and due at once."))
     elif index:
-        index.look_at(arn_of(context, context.secret_id), index.read_clock())
+        index.look_at(context.arn_of(context.secret_id), index.read_clock())
     return 0
 
 

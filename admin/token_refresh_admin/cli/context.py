@@ -215,6 +215,10 @@ class Context:
         """Carry out one action of Secrets Manager, as its API reference names it, on one secret; see `ask`."""
         return self.ask(f"{_SECRETS_MANAGER}:{action}", "secret", secret_id, SecretId=secret_id, **members)
 
+    def arn_of(self, secret_id: str) -> str:
+        """Return the complete ARN of a secret."""
+        return str(self.call("DescribeSecret", secret_id)["ARN"])
+
     def create(self, secret_id: str, **members: Any) -> None:
         """Create a secret."""
         self.ask(f"{_SECRETS_MANAGER}:CreateSecret", "secret", secret_id, Name=secret_id, **members)

@@ -44,11 +44,6 @@ def read_clock(context: Context) -> datetime:
         return cast("datetime", refused.failure.at)
 
 
-def arn_of(context: Context, secret_id: str) -> str:
-    """Return the complete ARN of a secret."""
-    return str(context.call("DescribeSecret", secret_id)["ARN"])
-
-
 def other_regions(context: Context) -> list[str]:
     """List the other regions that have a secret of this name."""
     here = context.region

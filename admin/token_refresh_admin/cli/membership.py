@@ -1,20 +1,20 @@
-"""Membership in a fleet: the tag that makes a secret a member, and its row in the fleet's index."""
+"""Membership in a fleet: the tag that makes a secret a member, its row in the fleet's index, and its copy."""
 
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from token_refresh.advice import Command
-from token_refresh.errors import ConfigurationError, SecretNotFound
+from token_refresh.aws.arn import secret_name
+from token_refresh.errors import ConfigurationError, SecretNotFound, TokenRefreshError
 from token_refresh.stored.json_object import write_object
 from token_refresh_admin.changes.change import fields_of, store_version
 from token_refresh_admin.changes.client import with_client
 from token_refresh_admin.cli.context import Context
-from token_refresh_admin.cli.copies import Copies
-from token_refresh_admin.cli.deployment import copied_from, refuse_other_fleet, tags_in
-from token_refresh_admin.cli.lookups import arn_of
+from token_refresh_admin.cli.deployment import copied_from, read_table_tags, refuse_other_fleet, tags_in
+from token_refresh_admin.cli.screen import errors, message, show
 from token_refresh_worker.core.versions import CURRENT
 from token_refresh_worker.fleet.aws.index import TableIndex
 from token_refresh_worker.fleet.core.enrolment import FLEET_TAG, PROVIDER_TAG, TaggedSecret, enrol
@@ -22,7 +22,12 @@ from token_refresh_worker.fleet.core.outcome import after
 from token_refresh_worker.fleet.core.row import is_due
 from token_refresh_worker.run.failures import SecretName, grant_revoked
 from token_refresh_worker.run.outcome import CurrentTokens, Outcome
+from token_refresh_worker.run.settings import copy_name
 from token_refresh_worker.stored.credentials import ClientCredentials
+from token_refresh_worker.stored.tags import COPY_OF_TAG, PUBLISHED_UNDER_TAG
+
+RECOVERY_DAYS: Final = 30
+"""How long a copy that is deleted can be restored."""
 
 
 def open_index(context: Context, fleet: str) -> TableIndex:
@@ -44,13 +49,85 @@ def own_index(context: Context) -> TableIndex | None:
 
 def report_revoked(context: Context, index: TableIndex, *, at: datetime, provider: str, version_id: str) -> bool:
     """Let a fleet's row say what each run on the secret will find; False if there is none, or a run reported later."""
-    entry = index.entry(arn_of(context, context.secret_id))
+    entry = index.entry(context.arn_of(context.secret_id))
     if entry is None:
         return False
     found = Outcome(
         error=grant_revoked(context.secret, at), at=at, provider=provider, tokens=CurrentTokens(version_id=version_id)
     )
     return index.report(after(entry.row, found, began_at=entry.read_at, chance=0.0))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Copies:
+    """Where a fleet publishes the copies of its secrets: people make and remove them, and the worker fills them.
+
+    A copy is made without a value, so nothing here decides who gets a token: the worker writes where its deployment
+    says. `template` is the worker's `PUBLISHED_SECRET_ID`.
+    """
+
+    context: Context
+    template: str
+
+    def name_of(self, secret_id: str) -> str:
+        """Return the name of a secret's copy."""
+        return str(copy_name(self.template, secret_id))
+
+    def make(self, secret_id: str, kms_key: str | None = None) -> None:
+        """Make the copy of a secret, empty and under the secret's own key, unless it is there."""
+        source, name = secret_name(secret_id), self.name_of(secret_id)
+        under = self.template.partition("{secret}")[0]
+        if source.startswith(under):
+            raise ConfigurationError(
+                f"secret {source} is under {under}, where copies are: their readers could read its refresh token",
+                fix="Give it another name",
+            )
+        found = self._described(name)
+        if found is None:
+            given: dict[str, Any] = {"KmsKeyId": kms_key} if kms_key else {}
+            self.context.create(
+                name,
+                Description=f"Access token of {source}, published by token-refresh-worker",
+                Tags=[{"Key": COPY_OF_TAG, "Value": source}, {"Key": "managed-by", "Value": "token-refresh-worker"}],
+                **given,
+            )
+        elif tags_in(found).get(COPY_OF_TAG) != source:
+            look = Command.of(
+                "aws secretsmanager describe-secret --secret-id {} --region {}", name, self.context.region
+            )
+            raise ConfigurationError(
+                f"secret {name} is not a copy of {source}, whose copy needs this name",
+                fix=("Give it another name. To see what it is: ", look),
+            )
+        elif "DeletedDate" in found:
+            self.context.call("RestoreSecret", name)
+
+    def remove(self, secret_id: str) -> None:
+        """Schedule the deletion of a secret's copy, if there is one; another secret of its name stays."""
+        source, name = secret_name(secret_id), self.name_of(secret_id)
+        found = self._described(name)
+        if found is not None and tags_in(found).get(COPY_OF_TAG) == source and "DeletedDate" not in found:
+            self.context.call("DeleteSecret", name, RecoveryWindowInDays=RECOVERY_DAYS)
+
+    def _described(self, name: str) -> dict[str, Any] | None:
+        try:
+            return self.context.call("DescribeSecret", name)
+        except SecretNotFound:
+            return None
+
+
+def find_copies(context: Context, fleet: str) -> Copies | None:
+    """Find where a fleet publishes, by the tag that its stack puts on its table.
+
+    Where the tag can't be read, say so, and make no copies: `fleet status` then says which are missing.
+    """
+    try:
+        under = read_table_tags(context, fleet).get(PUBLISHED_UNDER_TAG)
+    except TokenRefreshError as failure:
+        unknown = f"Whether fleet {fleet} publishes copies is not known, so none are made or removed: "
+        show(errors(), *message(unknown, *failure.parts))
+        return None
+    return Copies(context=context, template=f"{under}{{secret}}") if under else None
 
 
 def join(context: Context, index: TableIndex, *, fleet: str, secret_id: str, copies: Copies | None = None) -> None:

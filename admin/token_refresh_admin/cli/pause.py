@@ -13,7 +13,6 @@ from token_refresh.stored.refresh_window import overdue_below
 from token_refresh_admin.changes.pause import Pausing
 from token_refresh_admin.cli.command import command, read_duration
 from token_refresh_admin.cli.context import Context
-from token_refresh_admin.cli.lookups import arn_of
 from token_refresh_admin.cli.membership import own_index
 from token_refresh_admin.cli.screen import errors, message, output, printable, say_done, show, text
 from token_refresh_worker.bootstrap import SystemClock
@@ -40,7 +39,7 @@ def pause(
     snapshot, made = pauses.pause(lasts, reason)
     if index is not None:  # Where the fleet's dispatcher and its status see it.
         row_pause = Pause(at=snapshot.now, until=made.until, by=user(), why=reason)
-        index.pause(row_pause, secret_arn=arn_of(context, context.secret_id))
+        index.pause(row_pause, secret_arn=context.arn_of(context.secret_id))
     output().print(text(f"Paused until {utc(made.until)}: {reason}", "bold yellow"))
     _warn(snapshot, policy, pauses.run_period, made)
     show(output(), *message("To go on before that: ", context.command("resume")))
@@ -82,7 +81,7 @@ def end_pause(context: Context) -> bool:
         pauses.resume(ended)
     if index is None:
         return ended is not None
-    secret_arn = arn_of(context, context.secret_id)
+    secret_arn = context.arn_of(context.secret_id)
     entry = index.entry(secret_arn)
     index.look_at(secret_arn, index.read_clock())  # First: from then on, no run that met the pause shows it.
     index.pause(None, secret_arn=secret_arn)

@@ -16,7 +16,6 @@ from token_refresh_admin.cli.command import Json, command
 from token_refresh_admin.cli.context import Context
 from token_refresh_admin.cli.failures import CommandFailed, finishing
 from token_refresh_admin.cli.health import client_remedy
-from token_refresh_admin.cli.lookups import arn_of
 from token_refresh_admin.cli.prompts import confirm
 from token_refresh_admin.cli.screen import Errors, errors, fields_table, message, output, print_json, show, text
 from token_refresh_admin.cli.state import read_state
@@ -165,12 +164,12 @@ _RESULT: Final = ("outcome", "secret_id", "version_id", "expires_at", "due_at", 
 def _invoke(context: Context, trigger: Trigger) -> dict[str, str | None]:
     function = context.source.function
     if function is None:
-        arn_of(context, context.secret_id)  # Or the secret is elsewhere.
+        context.arn_of(context.secret_id)  # Or the secret is elsewhere.
         raise CommandFailed(
             f"nothing names the function that refreshes secret {context.secret_id}",
             fix=("Name it: ", context.again("--function", "NAME")),
         )
-    secret_id = arn_of(context, context.secret_id) if context.source.fleet else context.secret_id
+    secret_id = context.arn_of(context.secret_id) if context.source.fleet else context.secret_id
     event: dict[str, object] = {"secret_id": secret_id, "force": trigger.force, "dry_run": trigger.dry_run}
     if trigger.resend is not None:
         event["resend"] = trigger.resend

@@ -23,7 +23,6 @@ from token_refresh.reference import split_reference
 from token_refresh_admin.changes.change import PROBE, PROBE_LABEL, PROBE_VERSION_ID
 from token_refresh_admin.cli.context import Context, variables_of
 from token_refresh_admin.cli.finding import Finding
-from token_refresh_admin.cli.lookups import arn_of
 from token_refresh_admin.cli.state import SecretState
 from token_refresh_worker.adapters.secrets_manager import swap_refused
 from token_refresh_worker.core.versions import CURRENT
@@ -46,11 +45,11 @@ def check_access(context: Context, deployed: Mapping[str, Any]) -> Finding:
         if not secret_id or "{" in secret_id:  # A fleet has one client secret for each provider.
             continue
         secret_id = split_reference(secret_id).name
-        refused += _simulate(context, deployed, arn_of(context, secret_id), actions)
+        refused += _simulate(context, deployed, context.arn_of(secret_id), actions)
     if (table := there.get("CLAIM_TABLE")) and (place := parse_arn(deployed["FunctionArn"])):
         arn = f"arn:{place.partition}:dynamodb:{place.region}:{place.account}:table/{table}"
         refused += _simulate(context, deployed, arn, permissions.CLAIM_ACTIONS)
-    secret_arn = arn_of(context, own)
+    secret_arn = context.arn_of(own)
     if key_arn := there.get(Variable.KEPT_TOKENS_KEY_ID):  # The policies depend on the context of a run's use.
         keys = {"kms:EncryptionContext:secret": [secret_arn], "kms:EncryptionContextKeys": ["secret", "claim", "piece"]}
         refused += _simulate(context, deployed, key_arn, permissions.KEEP_ACTIONS, keys)

@@ -13,10 +13,17 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from token_refresh.errors import ConfigurationError, SecretNotFound
 from token_refresh_admin.cli.command import OF_A_FLEET, FleetName, Json, command, read_duration
 from token_refresh_admin.cli.context import Context
-from token_refresh_admin.cli.copies import find_copies
 from token_refresh_admin.cli.failures import exit_code_of
 from token_refresh_admin.cli.fleet.threads import THREADS, paced_tags, run_in_threads
-from token_refresh_admin.cli.membership import Leaving, begin_leaving, end_leaving, find_index, join, open_index
+from token_refresh_admin.cli.membership import (
+    Leaving,
+    begin_leaving,
+    end_leaving,
+    find_copies,
+    find_index,
+    join,
+    open_index,
+)
 from token_refresh_admin.cli.screen import errors, message, output, print_json, show, text
 from token_refresh_worker.bootstrap import SystemClock
 from token_refresh_worker.fleet.aws.services import list_members
