@@ -235,11 +235,6 @@ def build_authorization(  # noqa: PLR0913 - all by name
 
     An `endpoint` has precedence over the page's. What `scope` asks for is added to what the profile needs for a refresh
     token.
-
-    Raises:
-        ChangeFailed: There is no authorization page.
-        ConfigurationError: The page's address is wrong, a variable is missing, or the client has no secret and needs
-            one for the exchange.
     """
     authenticate(client, template.request.auth_method)
     page = template.authorization or AuthorizationPage(endpoint="")

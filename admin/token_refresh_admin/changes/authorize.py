@@ -64,12 +64,7 @@ class Target:
         return redirect.put_into(self.change(self.known))
 
     def store(self, parts: RunDependencies, redirect: Redirect, grant: NewGrant) -> StoredGrant:
-        """Store a grant of the right account on what is there by now.
-
-        Raises:
-            ChangeFailed: `judge` refused the account.
-            SecretStoreError: The tokens could not be stored.
-        """
+        """Store a grant of the right account on what is there by now."""
         self.judge(parts.provider.account(grant.document(parts, self.fields(redirect)).fields), True)
         try:
             return grant.store(parts, self.known, lambda it: redirect.put_into(self.change(it)), self.create)
@@ -93,10 +88,6 @@ def complete_authorization(  # noqa: PLR0913 - the last two by name
 
     `take` is called when the redirect's account is found right, before the exchange. It returns the time by the
     service's clock, so that the stored expiry is never too late. `keeps_client` stores the client beside the tokens.
-
-    Raises:
-        SecretFull: The secret has no place for what would come; the code was not used.
-        TokenRefreshError: The target refused the account, no tokens came, or they could not be stored.
     """
     fields, provider = target.fields(redirect), parts.provider
     # What the response before it brought says nothing about this one.
@@ -120,10 +111,6 @@ def take_redirect(parts: RunDependencies, state: str, now: datetime) -> datetime
     It takes one of the day's places, so that nobody fills the secret by calling the callback. Of two with the same
     `state` that come at once, in whatever processes, one gets the version ID: a code that is sent twice may cost the
     tokens that it brought (RFC 6749 section 4.1.2). It also shows that the caller may write, while the code is unused.
-
-    Raises:
-        TooManyRedirects: Other redirects have all places of the day.
-        RedirectTaken: Somebody has taken it.
     """
     own, put = redirect_version_id(state), partial(parts.store.put, label=PROBE_LABEL)
     # A fixed value: a place is had if it is free, or if this redirect has it already.
@@ -146,11 +133,7 @@ def take_redirect(parts: RunDependencies, state: str, now: datetime) -> datetime
 
 
 def refuse_unknowable(template: Provider, expect: object) -> None:
-    """Refuse to expect what nobody could find out.
-
-    Raises:
-        ConfigurationError: The profile names no account, or not by these names.
-    """
+    """Refuse to expect what nobody could find out: the profile names no account, or not by these names."""
     names = template.authorization.identity if template.authorization else ()
     if expect == ANYONE:
         return
@@ -168,11 +151,7 @@ def refuse_unknowable(template: Provider, expect: object) -> None:
 def expecting(
     wanted: Expected | None, confirm: Confirm | None, *, secret: SecretName, again: Advice
 ) -> Callable[[Account, bool], None]:
-    """Make what judges an account: it must be the wanted one; where nobody is wanted, `confirm` decides.
-
-    Raises:
-        ConfigurationError: Neither says it.
-    """
+    """Make what judges an account: it must be the wanted one; where nobody is wanted, `confirm` must decide."""
     if wanted is None and confirm is None:
         raise ConfigurationError(
             f"{secret} holds no account yet, so somebody must confirm the first one; its code was not used",

@@ -30,10 +30,8 @@ def replace_client(
 ) -> str:
     """Store client credentials in the client secret, or in a field of it, else beside the tokens; return the version.
 
-    `shown` is the version of that secret with the credentials that a person was shown.
-
-    Raises:
-        ChangeFailed: Other credentials are there by now, and stay. Or runs kept making other tokens current.
+    `shown` is the version of that secret with the credentials that a person was shown. If there are others by now, they
+    stay.
     """
     if client_secret is not None:
         # The one before stays readable under AWSPREVIOUS, for the time until the provider knows this one.

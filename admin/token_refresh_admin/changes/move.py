@@ -39,11 +39,7 @@ class Move:
         return self.parts.secret
 
     def carry_out(self, to: StoreName) -> bool:
-        """Move the claims; False if they are there already.
-
-        Raises:
-            ChangeFailed: Another move has to be finished first, or runs keep changing what is stored.
-        """
+        """Move the claims; False if they are there already."""
         tried = False
 
         def once() -> bool | None:
@@ -73,9 +69,6 @@ class Move:
         """Let the document name another table in place of one that is lost; False if it names that already.
 
         The claims begin anew there: those that a backup may lack count as attempts, as where a run finds a table lost.
-
-        Raises:
-            ChangeFailed: No table is lost, or another version became current meanwhile.
         """
         origin, move = read_origin(fields_of(self.parts.store.read(label=CURRENT))), self.secret.move_claims(to)
         if origin is None or origin.claim_store.kind is not ClaimStoreKind.TABLE:

@@ -32,12 +32,7 @@ class Pausing:
     """Says that a run is under way, and when its claim ends at the latest."""
 
     def pause(self, lasts: timedelta, why: str) -> tuple[Snapshot, ClaimPause]:
-        """Pause the secret from now on; return what was read, and the pause.
-
-        Raises:
-            ChangeFailed: A grant would not survive it, the table keeps tokens, or runs keep changing what is stored.
-            ConfigurationError: The claims are in another store, or on their way there.
-        """
+        """Pause the secret from now on, if its grant survives that; return what was read, and the pause."""
 
         def pause_at(parts: RunDependencies, snapshot: Snapshot) -> ClaimPause:
             made = ClaimPause(until=snapshot.now + lasts, why=why)
@@ -51,11 +46,7 @@ class Pausing:
         return pause_of(read_newest(self.open(), self.clock))
 
     def resume(self, ended: ClaimPause) -> None:
-        """End this pause.
-
-        Raises:
-            ChangeFailed: Somebody paused the secret anew meanwhile; or as for `pause`.
-        """
+        """End this pause; another one, which somebody began meanwhile, stays."""
 
         def end_at(parts: RunDependencies, snapshot: Snapshot) -> ClaimPause:
             if pause_of(snapshot) not in {None, ended}:

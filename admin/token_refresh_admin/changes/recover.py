@@ -46,11 +46,7 @@ class UnreadResponse:
 
     @classmethod
     def read(cls, parts: RunDependencies, claim_id: str | None = None) -> "UnreadResponse":
-        """Read the response that runs wait for, or that of a claim which the ledger knows.
-
-        Raises:
-            ChangeFailed: There is none, or it can't be read back.
-        """
+        """Read the response that runs wait for, or that of a claim which the ledger knows."""
         snapshot = SnapshotReader(parts=parts, memory=Memory(clock=parts.deadline.clock)).read()
         named = [attempt for attempt in snapshot.ledger.attempts if attempt.claim_id == claim_id]
         unread = named if claim_id else snapshot.unread_responses
@@ -69,11 +65,7 @@ class UnreadResponse:
         return cls(parts=parts, snapshot=snapshot, attempt=unread[-1], fields=object_of(body), length_bytes=len(body))
 
     def tokens(self, access_token: str, refresh_token: str | None, expires_in: str | None) -> TokenResponse:
-        """Return what is at these pointers.
-
-        Raises:
-            ChangeFailed: There is no token, or the provider needs a refresh token.
-        """
+        """Return the tokens at these pointers."""
         lifetime, expires_at = read_expiry(expires_in and self._at(expires_in), Expiry.EXPIRES_IN)
         return TokenResponse(
             access_token=self._token(access_token),
@@ -83,13 +75,7 @@ class UnreadResponse:
         )
 
     def store(self, found: TokenResponse) -> StoredGrant:
-        """Make the tokens current, on top of the version that was current when the response was read.
-
-        Raises:
-            ChangeFailed: A run is under way; other tokens are current by now, or were stored for this attempt; a later
-                attempt may have redeemed the refresh token; the one that was sent is gone; or these tokens don't fit
-                into a value.
-        """
+        """Make the tokens current, on top of the version that was current when the response was read."""
         parts, snapshot, current = self.parts, self.snapshot, self.snapshot.current
         if until := snapshot.open_until:  # It may be about to store tokens of its own in the same place.
             under_way = ChangeFailed.for_now(

@@ -37,22 +37,14 @@ class OlderSet:
     """The version that was current."""
 
     def store(self, parts: RunDependencies) -> StoredGrant:
-        """Make it current as a new version.
-
-        Raises:
-            ChangeFailed: Something else is current by now, and stays.
-        """
+        """Make it current as a new version; something else that is current by now stays."""
         copy = PublishedCopyBeforeChange.read(parts.published if self.is_published else None)
         version_id = swap_shown(parts, parts.store, self.replaces, self.value)
         return StoredGrant(version_id=version_id, document=self.document, copy=copy)
 
 
 def check_claims(past: VersionHistory) -> None:
-    """Refuse to judge by the wrong claims: they say which refresh tokens were redeemed.
-
-    Raises:
-        ConfigurationError: The set of the newest claim names another claim store than the settings, and may be right.
-    """
+    """Refuse to judge by other claims than the newest set's: claims say which refresh tokens were redeemed."""
     origins = (version.origin for version in past.listed if version.origin)
     newest = max(origins, key=lambda origin: origin.number, default=None)  # Two sets may be of the same second.
     ours = past.parts.policy.claim_store
@@ -66,11 +58,7 @@ def check_claims(past: VersionHistory) -> None:
 
 
 def choose(past: VersionHistory, wanted: str | None) -> ListedVersion:
-    """Choose the version: the one asked for (its first characters suffice), else the last good one.
-
-    Raises:
-        ChangeFailed: There is no such version, or it is the current one.
-    """
+    """Choose the version: the one asked for (its first characters suffice), else the last good one."""
     secret_id = past.parts.secret.secret_id
     candidates = [v for v in past.listed if v.document and CURRENT not in v.labels]
     candidates.sort(key=partial(_rank, past))  # Stable: the newest first among equals.
@@ -97,12 +85,7 @@ def _rank(past: VersionHistory, version: ListedVersion) -> tuple[bool, bool, boo
 def prepare(
     past: VersionHistory, chosen: ListedVersion, policy_of: Callable[[Mapping[str, object]], Policy]
 ) -> OlderSet:
-    """Return a chosen version as it would be stored; `policy_of` knows the provider that a document names.
-
-    Raises:
-        ChangeFailed: It holds no token set, or runs could not refresh it, or not without a risk.
-        ConfigurationError: The settings don't fit it.
-    """
+    """Return a chosen version as it would be stored; `policy_of` knows the provider that a document names."""
     version, secret = chosen.value, past.parts.secret
     if chosen.kind is VersionKind.LOCKED:
         what, label = f"the tokens of {secret} that you want back are", ", ".join(sorted(chosen.labels)) or "none"
@@ -159,11 +142,7 @@ def _marked(
 
 
 def judge(past: VersionHistory, snapshot: Snapshot, policy: Policy) -> str:
-    """Judge a token set by what a run would read and do if it were current; return what a person should know.
-
-    Raises:
-        ChangeFailed: Runs could not refresh it, or not without a risk.
-    """
+    """Refuse a token set that runs could not refresh, or not without a risk; return what a person should know."""
     use, at = past.use_of_token(snapshot)
     token = "refresh token" if snapshot.current.document.refresh_token else "access token"
     refused = partial(ChangeFailed, fix=_instead(past))

@@ -111,12 +111,7 @@ class Revocation(Redemption):
 
 
 def revoke_grant(run: Run, send: SendRevocation) -> TokenSet:
-    """Revoke the grant of a run's secret, and return the version that says so.
-
-    Raises:
-        ChangeFailed: The provider did not revoke, another run holds the claim, or somebody stored another token set.
-        TokenRefreshError: A store refuses, or the settings don't fit the document.
-    """
+    """Revoke the grant of a run's secret, and return the version that says so."""
     run = replace(
         run,
         # A copy that can't be read keeps nobody from revoking.

@@ -159,11 +159,7 @@ def exchange(parts: RunDependencies, authorization: AuthorizationRequest, code: 
 
 
 def require_refresh_token(response: TokenResponse, provider: Provider) -> TokenResponse:
-    """Return a response that has a refresh token, which is optional by RFC 6749 section 5.1.
-
-    Raises:
-        ChangeFailed: It has none.
-    """
+    """Refuse a response without a refresh token, which is optional by RFC 6749 section 5.1."""
     if response.refresh_token is None:
         raise ChangeFailed(
             "the provider sent no refresh token, so there is nothing to refresh with",

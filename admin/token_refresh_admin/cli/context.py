@@ -234,19 +234,12 @@ class Context:
         expected: Callable[[FailedCall], bool] = nothing,
         **members: Any,
     ) -> dict[str, Any]:
-        """Carry out one action of an AWS service.
+        """Carry out one action of an AWS service, as IAM names it, with these members of the request.
 
-        Args:
-            action: As IAM names it.
-            kind: What it is about, as messages name it.
-            name: The name of that; empty if it is about all of them.
-            limits: How long to wait.
-            region: The AWS region; by default the secrets'.
-            expected: Says of a failure whether the caller handles it.
-            members: Members of the request.
+        `kind` and `name` say in messages what it is about: `name` is empty if that is all of them.
 
         Raises:
-            CallFailed: It failed as expected.
+            CallFailed: It failed as `expected` says: the caller handles that.
         """
         service, _, operation = action.partition(":")
         client = self.client(_CLIENT_NAMES.get(service, service), limits, region=region)

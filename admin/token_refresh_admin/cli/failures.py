@@ -86,11 +86,8 @@ def reported(
 ) -> Iterator[None]:
     """Report an error on standard error, with `--json` on standard output, too, and exit.
 
-    Args:
-        debug: Whether to say where it was raised, too.
-        failed: The exit status; None where it says whether a person is needed.
-        as_json: Whether to print it as one JSON object.
-        look: Gives the command that shows what is stored, for a command that Ctrl-C ends.
+    `failed` is the exit status; None: it says whether a person is needed. `look` gives the command that shows what is
+    stored, for a command that Ctrl-C ends.
     """
     said: dict[str, Any] = {}
     try:
