@@ -105,14 +105,10 @@ class SecretState:
     @property
     def retry_at(self) -> datetime | None:
         """Say when a scheduled run tries again, where a rule makes it wait."""
-        step = self.step
-        return (
-            step.until
-            if isinstance(step, Wait | AwaitOutcome)
-            else step.retry_at
-            if isinstance(step, Rejected)
-            else None
-        )
+        match self.step:
+            case Wait(until=until) | AwaitOutcome(until=until) | Rejected(retry_at=until):
+                return until
+        return None
 
     @property
     def due_at(self) -> datetime | None:
