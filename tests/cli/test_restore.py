@@ -147,7 +147,7 @@ def test_what_is_no_token_set(cli: Cli, tokens: Tokens) -> None:
 
 
 def test_a_version_that_can_not_be_decrypted(cli: Cli, tokens: Tokens, store: SecretsManagerServer) -> None:
-    """After a change of the key, the error names the version, and how its key can be used again."""
+    """After a change of the key, the error names the version, its key, and how that key can be used again."""
     locked = tokens.store(expires_in=DAY)
     for _ in range(2):
         tokens.store(expires_in=DAY)
@@ -158,7 +158,8 @@ def test_a_version_that_can_not_be_decrypted(cli: Cli, tokens: Tokens, store: Se
     ended = cli("restore", "--yes", "--version", locked)
 
     assert 2 == ended.code
-    assert f"in version {locked} (label none), and" in ended.screen
+    assert f"in version {locked} (label none), and KMS key DefaultEncryptionKey is refused" in ended.screen
+    assert "aws kms enable-key --key-id DefaultEncryptionKey --region eu-central-1" in ended.err
     assert "Allow kms:Decrypt on that key" in ended.screen
 
 

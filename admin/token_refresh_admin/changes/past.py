@@ -108,6 +108,7 @@ def _identify(entry: VersionEntry, value: SecretVersion | None, *, needs_refresh
         version_id=version_id,
         created_at=created_at,
         labels=entry.labels,
+        keys=entry.keys,
         kind=kind,
         value=value,
         claim=claim,
