@@ -20,7 +20,7 @@ from testbed.fakes import FakeClock
 from testbed.virtual_clock import VirtualClock
 from token_refresh.errors import SecretNotFound
 from token_refresh_admin.cli.context import Context
-from token_refresh_admin.cli.fleet.threads import TAGS_PER_SECOND, THREADS, Pacer, paced_tags, run_in_threads
+from token_refresh_admin.cli.fleet.threads import TAGS_PER_SECOND, THREADS, paced, paced_tags, run_in_threads
 from token_refresh_admin.cli.membership import join
 from token_refresh_worker.fleet.aws.index import TableIndex
 from token_refresh_worker.fleet.core.row import Row
@@ -69,7 +69,7 @@ class Joining:
 def add_all(account: SlowAccount, index: Joining, *, seconds: float) -> None:
     """Let as many threads as the command has add the secrets, until they are done, or killed."""
     clock, names = account.clock, iter(SECRETS)
-    account.before_tag = Pacer(TAGS_PER_SECOND, clock).wait
+    account.before_tag = paced(clock)
 
     def work(left: Iterator[str]) -> None:
         for name in left:

@@ -178,9 +178,3 @@ def is_snake(fields: Mapping[str, object]) -> bool:
 def new_version_id(parts: RunDependencies) -> str:
     """Make a random version ID, as any operator's change has."""
     return str(uuid.uuid5(uuid.NAMESPACE_OID, parts.nonce()))
-
-
-def store_version(store: SecretStore, version_id: str, value: SecretValue) -> str:
-    """Make a value the current version, whatever is current."""
-    store.put(version_id, value, label=CURRENT)
-    return version_id

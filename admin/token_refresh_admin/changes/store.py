@@ -18,7 +18,6 @@ from token_refresh_admin.changes.change import (
     fields_of,
     is_snake,
     new_version_id,
-    store_version,
     swap,
 )
 from token_refresh_admin.changes.client import with_client
@@ -95,7 +94,8 @@ class NewGrant:
                     break
                 if swap(parts.store, current.version_id, version_id, document.serialize()):
                     return StoredGrant(version_id=version_id, document=document, copy=copy)
-        version_id = store_version(parts.store, new_version_id(parts), document.serialize())
+        version_id = new_version_id(parts)
+        parts.store.put(version_id, document.serialize(), label=CURRENT)  # Whatever is current.
         return StoredGrant(version_id=version_id, document=document, copy=copy)
 
     def document(self, parts: RunDependencies, fields: Mapping[str, object]) -> TokenDocument:

@@ -56,9 +56,12 @@ def client(
         is_nowhere = True
     except InvalidSecretDocument:
         pass  # They are there, and a run can't use them.
-    given = (
-        read_client_file(client_file) if client_file else ask_client(settings, client_id or _client_id(settings, known))
-    )
+    if client_file:
+        given = read_client_file(client_file)
+    elif known and not client_id and sys.stdin.isatty():  # A person may correct it; a pipe brings the secret alone.
+        given = ask_client(settings, ask_client_id(settings, known))
+    else:
+        given = ask_client(settings, client_id or known)
     authenticate(given, settings.provider.request.auth_method)
     _check_client_id(context, known, given.client_id, client_id, yes=yes)
     if is_nowhere and context.source.function is None and not yes:
@@ -94,11 +97,6 @@ def _document(context: Context, version: SecretVersion | None, provider: Provide
     raise InvalidSecretDocument(
         f"{context.secret} holds no token document", fix=("Bring the last good one back: ", context.command("restore"))
     )
-
-
-def _client_id(settings: Settings, known: str | None) -> str | None:
-    """Let a person at a terminal correct the stored client ID; a pipe brings the client secret alone."""
-    return ask_client_id(settings, known) if known and sys.stdin.isatty() else known
 
 
 def _check_client_id(context: Context, known: str | None, given: str, named: str | None, *, yes: bool) -> None:

@@ -10,7 +10,7 @@ from token_refresh.advice import Command
 from token_refresh.aws.arn import secret_name
 from token_refresh.errors import ConfigurationError, SecretNotFound, TokenRefreshError
 from token_refresh.stored.json_object import write_object
-from token_refresh_admin.changes.change import fields_of, store_version
+from token_refresh_admin.changes.change import fields_of
 from token_refresh_admin.changes.client import with_client
 from token_refresh_admin.cli.context import Context
 from token_refresh_admin.cli.deployment import copied_from, read_table_tags, refuse_other_fleet, tags_in
@@ -258,4 +258,4 @@ def store_client(context: Context, secret_id: str, client: ClientCredentials) ->
             SecretString=write_object(with_client({}, client)).reveal(),
         )
         return
-    store_version(store, str(uuid.uuid4()), write_object(with_client(fields, client)))
+    store.put(str(uuid.uuid4()), write_object(with_client(fields, client)), label=CURRENT)

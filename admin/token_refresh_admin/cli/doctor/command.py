@@ -13,6 +13,7 @@ from token_refresh_admin.cli.doctor import secret as checks
 from token_refresh_admin.cli.doctor.access import check_key, check_permissions
 from token_refresh_admin.cli.doctor.function import check_alarms, check_function
 from token_refresh_admin.cli.finding import Check, Finding, Health, failed, not_known, tried
+from token_refresh_admin.cli.health import examine
 from token_refresh_admin.cli.screen import assemble, in_json, message, output, print_json, show, text
 from token_refresh_admin.cli.state import SecretState, read_state
 from token_refresh_worker.oauth.formats import AuthMethod
@@ -48,15 +49,19 @@ def doctor(
             _show(check)
     failures = sum(finding.health is Health.BROKEN for _, finding in found)
     if as_json:
-        print_json({"failed": failures, "checks": [_as_fields(*check) for check in found]})
+        checked = [
+            {
+                "name": name,
+                "grade": _WORDS[finding.health].lower(),
+                "text": finding.text,
+                "remedy": in_json(finding.remedy) or None,
+            }
+            for name, finding in found
+        ]
+        print_json({"failed": failures, "checks": checked})
     else:
         output().print(text("\n" + (f"{failures} failed." if failures else "Nothing failed."), "bold"))
     return int(failures > 0)
-
-
-def _as_fields(name: str, finding: Finding) -> dict[str, str | None]:
-    grade, remedy = _WORDS[finding.health].lower(), in_json(finding.remedy) or None
-    return {"name": name, "grade": grade, "text": finding.text, "remedy": remedy}
 
 
 def _show(check: Check) -> None:
@@ -93,7 +98,11 @@ def _checks(context: Context, consumer_version: str | None) -> Iterator[Check]:
         if source.unproven:
             yield Check("deployment", not_known(source.unproven))
     else:
-        yield from _causes(state)
+        # What lets refreshes fail, before what such failures leave: the first line that failed is where to begin.
+        version_id = state.snapshot.current.version_id
+        yield Check("secret", Finding.healthy(f"{context.secret_id}: a token document, version {version_id}"))
+        yield Check("client credentials", checks.check_credentials(state))
+        yield Check("your permissions", check_permissions(state))
     settings = context.settings() if state is None else state.settings
     key_arn = settings.kept_tokens_key_id
     if key_arn and context.has_all_of_aws:
@@ -116,16 +125,8 @@ def _function(context: Context) -> Iterator[Check]:
         yield Check("function", Finding.unknown(how))
 
 
-def _causes(state: SecretState) -> Iterator[Check]:
-    """Check what lets refreshes fail, before what such failures leave: the first line that failed is where to begin."""
-    version_id = state.snapshot.current.version_id
-    yield Check("secret", Finding.healthy(f"{state.context.secret_id}: a token document, version {version_id}"))
-    yield Check("client credentials", checks.check_credentials(state))
-    yield Check("your permissions", check_permissions(state))
-
-
 def _effects(state: SecretState, consumer_version: str | None) -> Iterator[Check]:
-    yield from (Check("tokens", finding) for finding in checks.check_tokens(state))
+    yield from (Check("tokens", finding) for finding in examine(state) or [Finding.healthy("healthy")])
     yield Check("last refresh", checks.check_last_refresh(state))
     yield tried("consumers", lambda: checks.check_consumer(state, consumer_version))
     published = state.settings.published_secret_id

@@ -12,7 +12,7 @@ from token_refresh_admin.changes.change import fields_of
 from token_refresh_admin.cli.client_probe import try_client
 from token_refresh_admin.cli.context import Context
 from token_refresh_admin.cli.finding import Finding, failed
-from token_refresh_admin.cli.health import examine, explain_attempt
+from token_refresh_admin.cli.health import explain_attempt
 from token_refresh_admin.cli.lookups import read_clock
 from token_refresh_admin.cli.replicas import examine_replicas, words_for
 from token_refresh_admin.cli.screen import ago
@@ -78,11 +78,6 @@ def check_clock(context: Context) -> Finding:
 
 _SHORTEST = 8
 """Characters of a version ID that identify it; `status` prints as many."""
-
-
-def check_tokens(state: SecretState) -> list[Finding]:
-    """Say what `status` says."""
-    return examine(state) or [Finding.healthy("healthy")]
 
 
 def check_last_refresh(state: SecretState) -> Finding:

@@ -14,7 +14,7 @@ from token_refresh.errors import ConfigurationError, SecretNotFound
 from token_refresh_admin.cli.command import OF_A_FLEET, FleetName, Json, command, read_duration
 from token_refresh_admin.cli.context import Context
 from token_refresh_admin.cli.failures import exit_code_of
-from token_refresh_admin.cli.fleet.threads import THREADS, paced_tags, run_in_threads
+from token_refresh_admin.cli.fleet.threads import paced_tags, run_in_threads
 from token_refresh_admin.cli.membership import (
     Leaving,
     begin_leaving,
@@ -196,15 +196,13 @@ def _names(secrets: Sequence[str]) -> list[str]:
     return names
 
 
-def for_each(
-    context: Context, doing: str, names: Sequence[str], act: Callable[[str], None], *, count: int = THREADS
-) -> tuple[list[str], int]:
+def for_each(context: Context, doing: str, names: Sequence[str], act: Callable[[str], None]) -> tuple[list[str], int]:
     """Act on each secret, and give those that it worked for, and the exit status; one that fails keeps no other out."""
     done: list[str] = []
     code = 0
     failed: dict[tuple[str, int], list[str]] = {}
     with paced_tags(context.client("secretsmanager"), SystemClock()), _progress(doing, len(names)) as advance:
-        for number, (secret_id, error) in enumerate(run_in_threads(names, act, count=count), 1):
+        for number, (secret_id, error) in enumerate(run_in_threads(names, act), 1):
             if error is None:
                 done.append(secret_id)
             else:

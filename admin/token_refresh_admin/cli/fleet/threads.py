@@ -18,30 +18,25 @@ THREADS: Final = 32
 Ended = tuple[str, TokenRefreshError | None]
 
 
-class Pacer:
-    """Lets callers go on one by one, evenly, however many wait."""
+def paced(clock: Clock) -> Callable[..., None]:
+    """Make what callers wait for before they tag: they go on one by one, evenly, however many wait."""
+    lock, free_at = Lock(), 0.0
 
-    def __init__(self, per_second: float, clock: Clock) -> None:
-        self._distance_seconds, self._clock = 1 / per_second, clock
-        self._lock, self._next = Lock(), 0.0
+    def wait(**_request: object) -> None:
+        nonlocal free_at
+        with lock:
+            now = clock.monotonic()
+            turn = max(now, free_at)
+            free_at = turn + 1 / TAGS_PER_SECOND
+        clock.sleep(turn - now)
 
-    def wait(self) -> None:
-        """Wait for a turn."""
-        with self._lock:
-            now = self._clock.monotonic()
-            turn = max(now, self._next)
-            self._next = turn + self._distance_seconds
-        self._clock.sleep(turn - now)
+    return wait
 
 
 @contextmanager
 def paced_tags(client: Any, clock: Clock) -> Iterator[None]:
     """Let a client of Secrets Manager send 40 tags a second at most, with those that it repeats."""
-    pacer, events = Pacer(TAGS_PER_SECOND, clock), client.meta.events
-
-    def wait(**_request: object) -> None:
-        pacer.wait()
-
+    wait, events = paced(clock), client.meta.events
     # Before each request, and not each call: botocore repeats at once what was throttled.
     names = [f"before-send.secrets-manager.{action}" for action in ("TagResource", "UntagResource", "CreateSecret")]
     for name in names:
