@@ -430,14 +430,14 @@ DEPLOYED: Final[dict[str, State]] = {
     ),
     "the key of the tokens is off": State(
         arises=_key_off,
-        says="and KMS key DefaultEncryptionKey is refused",
+        says="but KMS refuses to decrypt it with key DefaultEncryptionKey",
         status=3,
         repairs=("enable-key",),
         worlds=_BOTH,
     ),
     "the key of the tokens that follow is off": State(
         arises=_received_under_a_key_that_is_off,
-        says="(label REFRESH_OUTCOME), and KMS key DefaultEncryptionKey is refused",
+        says="(label REFRESH_OUTCOME), but KMS refuses to decrypt it with key DefaultEncryptionKey",
         single_use=True,
         services="rejected",
         repairs=("enable-key", "refresh"),

@@ -181,7 +181,7 @@ def _start(arises: Callable[[Desk], object], says: str, *repairs: str, **differs
     return State(arises=arises, says=says, repairs=repairs, **expected | differs)
 
 
-_DEAD: Final = "are dead: they, or those that they lead to"
+_DEAD: Final = "are dead: they, or the tokens that followed them"
 _NO_DOCUMENT: Final = "is not a token document"
 OVER_A_LIVING_GRANT: Final[dict[str, State]] = {
     "junk": _over(lambda desk: desk.put("junk"), "the secret's value is not JSON"),

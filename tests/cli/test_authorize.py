@@ -100,7 +100,7 @@ def test_again_over_tokens_that_can_not_be_read(
 
     someone.leave()
     assert (2, 2, 1, 0) == (denied.code, unasked.code, refused.code, ended.code)
-    assert "(label AWSCURRENT), and KMS key" in refused.screen
+    assert "(label AWSCURRENT), but KMS refuses" in refused.screen
     assert "holds a value that can't be read, stored at" in refused.screen
     assert "The new tokens replace all of it, with its client credentials and keys of your own" in refused.screen
     assert "The old version stays under AWSPREVIOUS" in refused.screen

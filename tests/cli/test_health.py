@@ -178,7 +178,7 @@ def test_a_lifetime_that_is_too_short(cli: Cli, tokens: Tokens) -> None:
     ended, slow = cli("status"), cli("status", RUN_PERIOD_SECONDS="2400")
 
     assert (1, 1) == (ended.code, slow.code)
-    assert "its refreshes would take more than 40 claims a day, so runs will wait" in ended.screen
+    assert "its refreshes would take more than 40 claims a day, and after that many, runs wait" in ended.screen
     assert f"token-refresh claims move {SECRET_ID} --to table --table NAME --region eu-central-1" in ended.screen
     assert "runs are up to 40 min apart, and a refresh is due only 10 min before the tokens expire" in slow.screen
     assert "set schedule_minutes to 3 or less" in slow.screen
@@ -216,7 +216,7 @@ def test_locked_tokens(cli: Cli, tokens: Tokens, store: SecretsManagerServer, en
     ended = cli("status")
 
     assert 2 == ended.code
-    assert "(label REFRESH_OUTCOME), and KMS key DefaultEncryptionKey is refused" in ended.screen
+    assert "(label REFRESH_OUTCOME), but KMS refuses to decrypt it with key DefaultEncryptionKey" in ended.screen
     assert "KMS refuses the key of the tokens that follow" in ended.screen
 
 
@@ -254,7 +254,10 @@ def test_a_locked_claim(
     shown = [cli(*command, **SINGLE_USE) for command in (["status"], ["doctor"], ["refresh", "--force"])]
     assert [True, False, True] == [bool(ended.code) for ended in shown]  # for doctor nothing failed: the run waits
     for ended in shown:
-        assert f"in version {claim} (label REFRESH_CLAIM), and KMS key DefaultEncryptionKey is refused" in ended.screen
+        assert (
+            f"in version {claim} (label REFRESH_CLAIM), but KMS refuses to decrypt it with key DefaultEncryptionKey"
+            in ended.screen
+        )
         assert "aws kms enable-key --key-id DefaultEncryptionKey --region eu-central-1" in ended.screen
 
     store.secrets.refuse(SECRET_ID, "", None)
@@ -276,7 +279,7 @@ def test_a_locked_current_version(cli: Cli, tokens: Tokens, store: SecretsManage
 
         assert ended.code
         where = f"in version {current} (label AWSCURRENT)" if listed else "under label AWSCURRENT"
-        assert f"the current tokens of secret {SECRET_ID} in eu-central-1 are {where}, and" in ended.screen
+        assert f"the current tokens of secret {SECRET_ID} in eu-central-1 are {where}, but KMS refuses" in ended.screen
         enable = "aws kms enable-key --key-id DefaultEncryptionKey --region eu-central-1"
         assert (enable if listed else f"--include-deprecated --secret-id {SECRET_ID} --region") in ended.screen
         assert f"token-refresh authorize {SECRET_ID} --region eu-central-1" in ended.screen
@@ -333,7 +336,7 @@ def test_a_set_older_than_the_ledger(
     ended = cli("status")
 
     assert 2 == ended.code
-    assert "are dead: they, or those that they lead to, were rejected, revoked or used" in ended.screen
+    assert "are dead: they, or the tokens that followed them, were rejected, revoked or used" in ended.screen
     assert f"token-refresh restore {SECRET_ID} " in ended.screen
     assert f" --version {newest}" in ended.screen
     assert 0 == cli("restore", "--version", newest, "--yes").code

@@ -126,7 +126,7 @@ def test_a_pause_that_costs_something(cli: Cli, tokens: Tokens) -> None:
     assert "The alarm renewal-overdue is raised at" in longer.screen
     assert "services fail" not in longer.screen
     assert "services fail from then on" in longest.screen
-    assert "and the access token expires before" in cli("status").screen
+    assert "and the access token expires sooner" in cli("status").screen
     tokens.store(expires_in=-HOUR)
     late = cli("pause", "--for=2h")
     assert "The alarm renewal-overdue is not ended by a pause: the refresh was overdue at" in late.screen

@@ -158,7 +158,9 @@ def test_a_version_that_can_not_be_decrypted(cli: Cli, tokens: Tokens, store: Se
     ended = cli("restore", "--yes", "--version", locked)
 
     assert 2 == ended.code
-    assert f"in version {locked} (label none), and KMS key DefaultEncryptionKey is refused" in ended.screen
+    assert (
+        f"in version {locked} (label none), but KMS refuses to decrypt it with key DefaultEncryptionKey" in ended.screen
+    )
     assert "aws kms enable-key --key-id DefaultEncryptionKey --region eu-central-1" in ended.err
     assert "Allow kms:Decrypt on that key" in ended.screen
 

@@ -108,7 +108,7 @@ def test_young_token_is_not_refreshed_for_a_rejection(
         clock.advance(seconds)
         assert not asking.reject("canary")
     assert [] == worker.events
-    said = f"version {version_id} was rejected within 300 s of its storing: no forced refresh for 3600 s"
+    said = f"the API rejected version {version_id} less than 300 s after it was stored: no forced refresh for 3600 s"
     assert [said] == [message for message in caplog.messages if "rejected" in message]
     assert "canary" not in caplog.text
 

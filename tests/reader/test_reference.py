@@ -98,7 +98,7 @@ def test_local_references_are_refused_in_lambda(monkeypatch: pytest.MonkeyPatch,
         ({"ttl": timedelta()}, "ttl must be a positive timedelta"),
         ({"max_stale": 5}, "max_stale must be a timedelta"),
         ({"overlap": 5}, "overlap must be a timedelta"),
-        ({"region": "eu-west-1"}, "region is eu-west-1, and .* is of another: leave region out"),
+        ({"region": "eu-west-1"}, "region is eu-west-1, and .* is in another region: leave region out"),
     ],
 )
 def test_wrong_arguments(arguments: dict[str, Any], says: str) -> None:

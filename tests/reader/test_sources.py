@@ -56,9 +56,9 @@ def test_client_of_another_service(store: Store, parameters: ParameterStoreServe
     """A client that no reference is read through is a mistake, and so is a client of another region."""
     parameters.put("/key", "value")
     assert "value" == SecretReader("ssm:/key", client=parameters.client()).text()
-    with pytest.raises(ConfigurationError, match="the given client is one of secretsmanager, and none of the"):
+    with pytest.raises(ConfigurationError, match="the given client is for secretsmanager, and no reference is"):
         SecretReader("ssm:/key", client=store.client)
-    with pytest.raises(ConfigurationError, match="region is us-east-1, and the given client is of eu-central-1"):
+    with pytest.raises(ConfigurationError, match="region is us-east-1, and the given client is for eu-central-1"):
         SecretReader("key", client=store.client, region="us-east-1")
 
 

@@ -106,5 +106,5 @@ def test_a_forgotten_token_beside_no_living_set_needs_a_consent() -> None:
     world.store.move_label(CURRENT, to=old, remove_from=world.labels()[CURRENT])
     world.pass_time(SETTLED)
 
-    with pytest.raises(ReauthorizationRequired, match="Look for newer ones: `token-refresh history"):
+    with pytest.raises(ReauthorizationRequired, match="Look for newer tokens: `token-refresh history"):
         world.execute()

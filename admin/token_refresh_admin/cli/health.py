@@ -181,7 +181,7 @@ def _paused(state: SecretState) -> Iterator[Finding]:
     pause, left = pause_of(state.snapshot), state.left
     if pause is None:
         return
-    late = "" if left is None or state.snapshot.now + left > pause.until else ", and the access token expires before"
+    late = "" if left is None or state.snapshot.now + left > pause.until else ", and the access token expires sooner"
     yield Finding.attention(
         f"an operator paused the refreshes until {utc(pause.until)}: {one_line(pause.why)}{late}",
         *("to go on before that: ", state.context.command("resume")),
@@ -272,7 +272,7 @@ def _lifetime(state: SecretState) -> Iterator[Finding]:
     if period is not None and period > window:
         yield Finding.attention(
             f"runs are up to {span(period)} apart, and a refresh is due only {span(window)} before the tokens expire: "
-            "they may expire between two runs",
+            "tokens may expire between two runs",
             *slow_schedule(window),
         )
     if not lifetime_too_short(state.document, state.policy):
@@ -284,7 +284,7 @@ def _lifetime(state: SecretState) -> Iterator[Finding]:
         state.context.command("claims move", *move_options(StoreName(ClaimStoreKind.TABLE))),
     )
     yield Finding.attention(
-        f"the access token lives too short: its refreshes would take more than {claims} claims a day, so runs "
-        "will wait",
+        f"the access token lives too short a time: its refreshes would take more than {claims} claims a day, and after "
+        "that many, runs wait",
         *(move if moves else ("ask the provider for tokens that live longer",)),
     )

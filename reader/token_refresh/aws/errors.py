@@ -30,7 +30,7 @@ def _restore(request: AwsRequest) -> Advice:
 
 def _who_else(request: AwsRequest) -> Advice:
     history = request.command("token-refresh history {}", request.name)
-    return "versions without labels go after 24 hours. Find out who else writes to this secret with ", history
+    return "AWS deletes versions without labels after 24 hours. Find out who else writes to this secret with ", history
 
 
 def _correct(request: AwsRequest) -> str:

@@ -97,7 +97,7 @@ def whose_policy(request: AwsRequest, denial: Denial) -> Advice | None:
     change = "remove that deny" if denial.explicit else f"allow {request.action}"
     if "control" in denial.policy:
         organization = "whatever this account allows. Ask the administrators of your AWS organization to"
-        return (f"it counts {organization} {change} there",)
+        return (f"that policy counts {organization} {change} there",)
     if denial.policy == "resource-based policy" and request.kind == "secret":
         look = request.command("aws secretsmanager get-resource-policy --secret-id {}", request.name)
         return f"{change} in the secret's own policy: ", look

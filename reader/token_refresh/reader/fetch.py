@@ -48,7 +48,7 @@ def need_asyncio() -> None:
         return
     raise ConfigurationError(
         "the asynchronous methods of a reader need asyncio, and no event loop of it runs here",
-        fix="Under trio, call the other ones in a thread: await trio.to_thread.run_sync(tokens.get)",
+        fix="Under trio, call the synchronous methods in a thread: await trio.to_thread.run_sync(tokens.get)",
     )
 
 

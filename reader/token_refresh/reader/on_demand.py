@@ -61,7 +61,7 @@ class ForcedRefreshes:
                 self._noted = token.version_id
                 self._pause(now)
                 logger.warning(
-                    "version %s was rejected within %d s of its storing: no forced refresh for %d s",
+                    "the API rejected version %s less than %d s after it was stored: no forced refresh for %d s",
                     token.version_id,
                     YOUNG_SECONDS,
                     self._next_at - now,

@@ -175,11 +175,11 @@ def version_locked(
     Without the permission to list versions, neither the version of a label nor any key is known.
     """
     where = f"in version {version_id} (label {label})" if version_id else f"under label {label}"
-    key = f"KMS key {' or '.join(keys)}" if keys else "its KMS key"
+    key = f" with key {' or '.join(keys)}" if keys else ""
     versions = "aws secretsmanager list-secret-version-ids --include-deprecated --secret-id {} --region {}"
     enable = [Command.of("aws kms enable-key --key-id {} --region {}", one, secret.region) for one in keys]
     error = errors.SecretAccessDenied(
-        f"{what} {where}, and {key} is refused",
+        f"{what} {where}, but KMS refuses to decrypt it{key}",
         fix=(
             "Allow kms:Decrypt on that key for the caller's role (the worker's: previous_kms_keys in the deployment's ",
             "file), cancel its deletion, or enable it: the next run then goes on",

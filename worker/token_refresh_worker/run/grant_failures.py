@@ -19,9 +19,9 @@ def dead_grant(
         return _living_set_replaced(secret, step.living, seen)
     if isinstance(step, TokenUsed) and step.since == LONG_AGO:
         return errors.ReauthorizationRequired(
-            f"the current tokens of {secret} are older than all refreshes that are still known, so their refresh token "
-            "was redeemed; nothing was sent",
-            fix=("Look for newer ones: ", secret.command("history"), ". If they are gone: ", secret.authorize),
+            f"the current tokens of {secret} are older than each refresh that is still recorded, so their refresh "
+            "token counts as used; nothing was sent",
+            fix=("Look for newer tokens: ", secret.command("history"), ". If there are none: ", secret.authorize),
         )
     if isinstance(step, TokenUsed):
         return errors.ReauthorizationRequired(
@@ -48,8 +48,8 @@ def unknown_outcome(
 ) -> errors.RefreshOutcomeUnknown:
     """Say that a refresh token may have been used; `locked` is the claim that says more, if KMS refuses its key."""
     error = errors.RefreshOutcomeUnknown(
-        f"a refresh of {secret} began at {utc(step.since)}, and nobody knows whether its refresh token was redeemed; "
-        "sent again, it could make the provider revoke the grant. "
+        f"a refresh of {secret} began at {utc(step.since)}, and nobody knows whether its refresh token was redeemed. "
+        "To send it again could make the provider revoke the grant. "
         f"The next scheduled attempt is after {utc(step.until)}",
         fix=("Safest: ", *_unresolved(secret, step.claim_id)),
     )
@@ -64,9 +64,9 @@ def _living_set_replaced(secret: SecretName, living: LivingSet, seen: str | None
     """Say that dead tokens are in the place of a set that may be alive. No new grant is needed to bring it back."""
     how = f" ({seen})" if seen else ""
     return errors.InvalidSecretDocument(
-        f"the current tokens of {secret} are dead: they, or those that they lead to, were rejected, revoked or "
-        f"used{how}; nothing was published. Version {living.version_id} of {utc(living.stored_at)} holds a set that is "
-        "none of these",
+        f"the current tokens of {secret} are dead: they, or the tokens that followed them, were rejected, revoked or "
+        f"used{how}; nothing was published. Version {living.version_id}, stored at {utc(living.stored_at)}, holds a "
+        "set that may be alive",
         fix=(
             *("Bring it back: ", secret.command("restore", "--version", living.version_id)),
             *(". If the provider rejects that, too: ", secret.authorize),
@@ -87,7 +87,7 @@ def _resend(secret: SecretName, claim_id: str) -> Advice:
 def no_such_attempt(secret: SecretName) -> errors.InvalidEvent:
     """Say that the attempt to send again is not known: nothing else was asked for."""
     return errors.InvalidEvent(
-        f"{secret} has no attempt of that ID; nothing was sent", fix=("What is to do: ", secret.command("status"))
+        f"{secret} has no attempt of that ID; nothing was sent", fix=("See what to do: ", secret.command("status"))
     )
 
 
@@ -105,7 +105,7 @@ def unread_response(secret: SecretName, claim_id: str, seen: str = "") -> errors
     how = f" ({seen})" if seen else ""
     return errors.ResponseKept(
         f"the provider's response to the refresh of {secret} can't be read{how}. It may hold the new tokens, and is "
-        "stored in the secret; nothing is sent until a person has looked",
+        "stored in the secret; nothing is sent until a person decides",
         fix=(
             *("Look at its fields, without their values: ", secret.command("recover")),
             *(". If it holds no tokens, get a new grant with ", secret.authorize),
@@ -149,7 +149,7 @@ def failed_request(
             return errors.InvalidTokenResponse(
                 f"the response for {secret} was not a token response ({seen}); {redeemed}",
                 fix=(
-                    "Wait first: a challenge or maintenance page passes, and a later run tries again if it may. ",
+                    "Wait first: a challenge or maintenance page passes, and a later run tries again if that is safe. ",
                     "If it lasts, check TOKEN_ENDPOINT and the proxy, then ",
                     *again,
                 ),

@@ -40,12 +40,12 @@ def open_sources(
                 "Manager and give its name, or use ssm: or amplify:"
             )
         if region is not None and arn_region(reference.name) not in {None, region}:
-            raise ConfigurationError(f"region is {region}, and {reference.text} is of another: leave region out")
+            raise ConfigurationError(f"region is {region}, and {reference.text} is in another region: leave region out")
     schemes = {reference.scheme for reference in references}
     given = _service_of(client)
     # Ignoring it would read with other credentials than the caller meant.
     if given is not None and given not in {_SERVICES.get(scheme) for scheme in schemes}:
-        raise ConfigurationError(f"the given client is one of {given}, and none of the references is read through it")
+        raise ConfigurationError(f"the given client is for {given}, and no reference is read from there")
     return {
         scheme: _open(scheme, client if given in {None, _SERVICES.get(scheme)} else None, region, asked_by)
         for scheme in schemes

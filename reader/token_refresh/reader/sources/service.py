@@ -36,7 +36,7 @@ class AwsService(ForkAware):
         self._inherited = False
         if client is not None and region not in {None, client.meta.region_name}:
             raise ConfigurationError(
-                f"region is {region}, and the given client is of {client.meta.region_name}: give one of the two"
+                f"region is {region}, and the given client is for {client.meta.region_name}: give one of the two"
             )
         watch(self)
 
