@@ -44,7 +44,7 @@ from token_refresh_admin.cli.lookups import other_regions, read_clock, refuse_na
 from token_refresh_admin.cli.membership import Copies, join, own_index, store_client
 from token_refresh_admin.cli.prompts import ask_client, ask_secret, confirm, read_client_file, refuse_white_space
 from token_refresh_admin.cli.redirect import DEFAULT_REDIRECT_URI, RedirectServer, can_listen, default_redirect_uri
-from token_refresh_admin.cli.screen import errors, message, output, say_done, say_published, show, text
+from token_refresh_admin.cli.screen import errors, note, say, say_done, say_published, text
 from token_refresh_worker.core.versions import CURRENT
 from token_refresh_worker.providers.provider import Provider
 from token_refresh_worker.providers.redirect import Loopback
@@ -161,7 +161,7 @@ def authorize(  # noqa: PLR0913 - options, each by its name
     _prove_writes(context, settings, version)
     if is_new and settings.client_secret_id is not None:
         store_client(context, settings.client_secret_id, client)
-        output().print(text(f"The client is stored in secret {settings.client_secret_id}, where runs read it."))
+        say(f"The client is stored in secret {settings.client_secret_id}, where runs read it.")
     target = Target(
         known=fields_of(version),
         change=add,
@@ -181,7 +181,7 @@ def authorize(  # noqa: PLR0913 - options, each by its name
         _paste(authorization, complete)
     if fleet and index:
         join(context, index, fleet=fleet, secret_id=context.secret_id)
-        output().print(text(f"The secret is in fleet {fleet}, and due at once."))
+        say(f"The secret is in fleet {fleet}, and due at once.")
     elif index:
         index.look_at(context.arn_of(context.secret_id), index.read_clock())
     return 0
@@ -244,7 +244,7 @@ def _read_current(context: Context, *, asks: bool) -> SecretVersion | None:
         # A new grant needs nothing of the old one, whose key may be gone for good.
         if not (locked.by_key and asks):
             raise
-        show(errors(), *message("What is stored can't be read: ", *locked.parts))
+        note("What is stored can't be read: ", *locked.parts)
     found = next(entry for entry in store.versions() if CURRENT in entry.labels)
     at, labels = found.created_at, found.labels
     return SecretVersion(
@@ -270,7 +270,7 @@ def _find_client(
         if missing.is_deleted or settings.client_secret_field is not None:
             raise
         known = None
-        show(errors(), *message("The client goes into a new secret, unless that name is wrong: ", *missing.parts))
+        note("The client goes into a new secret, unless that name is wrong: ", *missing.parts)
     except InvalidSecretDocument as wrong:
         if wanted is None:
             wrong.fix = ("Store them, which takes no consent: ", context.command("client"))
@@ -317,7 +317,7 @@ def _prove_writes(context: Context, settings: Settings, version: SecretVersion |
             prove_write(copy)
     except SecretStoreError as failure:
         later = f"The tokens will be stored, and the next run publishes to secret {published}. "
-        show(errors(), *message(later, *failure.parts))
+        note(later, *failure.parts)
 
 
 def _judge_account(context: Context, before: Account, *, ask: bool) -> Callable[[Account, bool], None]:
@@ -368,7 +368,7 @@ def _complete(
         ("expires", None if expires_at is None else utc(expires_at)),
     )
     say_published(settings, stored)
-    show(output(), *message("Next: ", context.command("status")))
+    say("Next: ", context.command("status"))
     return authorized(context.secret_id, context.command("status"))
 
 

@@ -10,7 +10,7 @@ from token_refresh_admin.changes.move import Move
 from token_refresh_admin.cli.command import command
 from token_refresh_admin.cli.context import TIME_LIMIT_SECONDS, Context
 from token_refresh_admin.cli.failures import CommandFailed, finishing
-from token_refresh_admin.cli.screen import output, say_done, text
+from token_refresh_admin.cli.screen import say, say_done
 from token_refresh_worker.bootstrap import open_claims
 from token_refresh_worker.run.memory import Memory
 from token_refresh_worker.stored.origin import IN_VERSIONS, ClaimStoreKind, StoreName, in_table
@@ -48,7 +48,7 @@ def move(
     with finishing("The move ends first."):
         moved = mover.rename(target) if lost else mover.carry_out(target)
     if not moved:
-        output().print(text(f"The claims on secret {context.secret_id} are in {target} already."))
+        say(f"The claims on secret {context.secret_id} are in {target} already.")
         return 0
     deploy = "with claim_table" if to is ClaimStoreKind.TABLE else "without claim_table"
     say_done(

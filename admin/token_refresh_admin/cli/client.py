@@ -15,7 +15,7 @@ from token_refresh_admin.cli.command import ClientFile, command
 from token_refresh_admin.cli.context import Context
 from token_refresh_admin.cli.failures import CommandFailed, finishing
 from token_refresh_admin.cli.prompts import ask_client, ask_client_id, confirm, read_client_file, refuse_white_space
-from token_refresh_admin.cli.screen import message, output, say_done, show
+from token_refresh_admin.cli.screen import say, say_done
 from token_refresh_worker.core.versions import CURRENT
 from token_refresh_worker.oauth.client_auth import authenticate
 from token_refresh_worker.providers.provider import Provider
@@ -85,8 +85,8 @@ def _try(context: Context, settings: Settings, given: ClientCredentials, fields:
     """
     if context.names_provider(fields):
         found = try_client(context, settings, given)
-        show(output(), *message(f"The token endpoint: {found.text}. ", *found.remedy))
-    show(output(), *message("Refresh with them: ", context.command("refresh", "--force")))
+        say(f"The token endpoint: {found.text}. ", *found.remedy)
+    say("Refresh with them: ", context.command("refresh", "--force"))
 
 
 def _document(context: Context, version: SecretVersion | None, provider: Provider) -> TokenDocument:

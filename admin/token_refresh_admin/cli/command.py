@@ -25,7 +25,7 @@ from token_refresh_admin.cli.context import WORKER_VARIABLES, Context, SettingsS
 from token_refresh_admin.cli.deployment import find_deployment
 from token_refresh_admin.cli.failures import reported
 from token_refresh_admin.cli.lookups import saying_where
-from token_refresh_admin.cli.screen import errors, repeat_options_of, text
+from token_refresh_admin.cli.screen import note, repeat_options_of
 from token_refresh_worker.providers.loader import load_provider, own_profiles, profile_names
 from token_refresh_worker.run.failures import span
 from token_refresh_worker.run.settings import DEFAULT_SECRET_ID, Variable
@@ -161,7 +161,7 @@ def _name_unread(context: Context) -> None:
         whose = (
             f"those of function {context.source.function} apply" if context.source.function else "nothing proves them"
         )
-        errors().print(text(f"Not read from the shell, since {whose}: {', '.join(unread)}", "dim"))
+        note(f"Not read from the shell, since {whose}: {', '.join(unread)}", style="dim")
 
 
 def _flag(parameter: inspect.Parameter) -> str:

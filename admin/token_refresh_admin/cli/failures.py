@@ -18,7 +18,7 @@ import typer
 from token_refresh.advice import Command
 from token_refresh.errors import TokenRefreshError, and_causes, raised_at
 from token_refresh_admin.changes.change import ChangeFailed
-from token_refresh_admin.cli.screen import discard, errors, in_json, message, print_json, show, text
+from token_refresh_admin.cli.screen import discard, errors, in_json, message, note, print_json, show
 
 EX_LATER: Final = 1
 """A command that acts failed, and a later run or another try may succeed; or a question was answered with no."""
@@ -132,16 +132,16 @@ def _report_defect(defect: Exception, *, debug: bool) -> dict[str, Any]:
 
 
 def _report(name: str, *parts: str | Command) -> None:
-    show(errors(), *message(": ", *parts, head=(name, "bold red")))
+    note(": ", *parts, head=(name, "bold red"))
 
 
 def _report_place(failure: BaseException) -> None:
     """Print the calls that led there, without the messages of other errors: those quote data."""
     for link in and_causes(failure):
-        errors().print(text(f"{type(link).__name__} was raised here:", "dim"))
+        note(f"{type(link).__name__} was raised here:", style="dim")
         # File, line and function; no source line and no local variable, since either may hold a secret.
         for frame in traceback.extract_tb(link.__traceback__):
-            errors().print(text(f"  {Path(frame.filename).name}:{frame.lineno} in {frame.name}", "dim"))
+            note(f"  {Path(frame.filename).name}:{frame.lineno} in {frame.name}", style="dim")
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from token_refresh_admin.changes.past import ListedVersion, VersionHistory
 from token_refresh_admin.cli.command import Json, command
 from token_refresh_admin.cli.context import Context
 from token_refresh_admin.cli.lookups import read_past
-from token_refresh_admin.cli.screen import assemble, message, one_line, output, print_json, show, text
+from token_refresh_admin.cli.screen import assemble, one_line, output, print_json, say, text
 
 
 @command("history", "", "--all", "--json")
@@ -44,7 +44,7 @@ def history(
     if (since := past.kept_tokens_since) is not None:
         arrived = f"Tokens that arrived after {since:%m-%d %H:%M:%S} are not in this list: Secrets Manager "
         why = f"{arrived}refused them, and the claim table keeps them. To store them: "
-        show(output(), *message(why, context.command("refresh")))
+        say(why, context.command("refresh"))
     return 0
 
 

@@ -23,7 +23,7 @@ from token_refresh_admin.changes.change import fields_of
 from token_refresh_admin.changes.past import VersionHistory, list_versions
 from token_refresh_admin.cli.context import Context
 from token_refresh_admin.cli.deployment import ONE_TRY, newest_origin, tags_in
-from token_refresh_admin.cli.screen import errors, message, show
+from token_refresh_admin.cli.screen import note
 from token_refresh_worker.core.versions import CURRENT
 from token_refresh_worker.run.ports import SecretVersion
 from token_refresh_worker.run.settings import Settings, Variable, copy_name, names_copy
@@ -135,7 +135,7 @@ def _places_of_copies(context: Context) -> Iterator[str]:
         for page in context.pages("tag:GetResources", "the tables of fleets", page_key="PaginationToken", **filters):
             yield from (tags_in(table)[PUBLISHED_UNDER_TAG] for table in page["ResourceTagMappingList"])
     except TokenRefreshError as failure:
-        show(errors(), *message("Whether a fleet publishes under this name is not known: ", *failure.parts))
+        note("Whether a fleet publishes under this name is not known: ", *failure.parts)
 
 
 def _exists(context: Context, region: str) -> bool:

@@ -14,7 +14,7 @@ from token_refresh_admin.changes.change import fields_of
 from token_refresh_admin.changes.client import with_client
 from token_refresh_admin.cli.context import Context
 from token_refresh_admin.cli.deployment import copied_from, read_table_tags, refuse_other_fleet, tags_in
-from token_refresh_admin.cli.screen import errors, message, show
+from token_refresh_admin.cli.screen import note
 from token_refresh_worker.core.versions import CURRENT
 from token_refresh_worker.fleet.aws.index import TableIndex
 from token_refresh_worker.fleet.core.enrolment import FLEET_TAG, PROVIDER_TAG, TaggedSecret, enrol
@@ -125,7 +125,7 @@ def find_copies(context: Context, fleet: str) -> Copies | None:
         under = read_table_tags(context, fleet).get(PUBLISHED_UNDER_TAG)
     except TokenRefreshError as failure:
         unknown = f"Whether fleet {fleet} publishes copies is not known, so none are made or removed: "
-        show(errors(), *message(unknown, *failure.parts))
+        note(unknown, *failure.parts)
         return None
     return Copies(context=context, template=f"{under}{{secret}}") if under else None
 

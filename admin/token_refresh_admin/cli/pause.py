@@ -14,7 +14,7 @@ from token_refresh_admin.changes.pause import Pausing
 from token_refresh_admin.cli.command import command, read_duration
 from token_refresh_admin.cli.context import Context
 from token_refresh_admin.cli.membership import own_index
-from token_refresh_admin.cli.screen import errors, message, output, printable, say_done, show, text
+from token_refresh_admin.cli.screen import errors, printable, say, say_done
 from token_refresh_worker.bootstrap import SystemClock
 from token_refresh_worker.core.claims import LONGEST_PAUSE, LONGEST_REASON, ClaimPause
 from token_refresh_worker.core.schedule import Policy, due_at, window_of
@@ -40,9 +40,9 @@ def pause(
     if index is not None:  # Where the fleet's dispatcher and its status see it.
         row_pause = Pause(at=snapshot.now, until=made.until, by=user(), why=reason)
         index.pause(row_pause, secret_arn=context.arn_of(context.secret_id))
-    output().print(text(f"Paused until {utc(made.until)}: {reason}", "bold yellow"))
+    say(f"Paused until {utc(made.until)}: {reason}", style="bold yellow")
     _warn(snapshot, policy, pauses.run_period, made)
-    show(output(), *message("To go on before that: ", context.command("resume")))
+    say("To go on before that: ", context.command("resume"))
     return 0
 
 
@@ -50,7 +50,7 @@ def pause(
 def resume(context: Context) -> int:
     """End the pause of one secret: runs may refresh it again."""
     if not end_pause(context):
-        output().print(text(f"Secret {context.secret_id} is not paused."))
+        say(f"Secret {context.secret_id} is not paused.")
         return 0
     resumed = f"Resumed: runs may refresh secret {context.secret_id} again."
     say_done(resumed, then=("Next: ", context.command("status")))
@@ -64,13 +64,13 @@ def _warn(snapshot: Snapshot, policy: Policy, period: timedelta | None, made: Cl
         return
     if made.until >= expires_at:
         expires = "expires" if expires_at > snapshot.now else "expired"
-        output().print(text(f"The access token {expires} at {utc(expires_at)}: services fail from then on.", "red"))
+        say(f"The access token {expires} at {utc(expires_at)}: services fail from then on.", style="red")
     alarm_at = expires_at - overdue_below(window_of(document, policy), period)
     if made.until > alarm_at:
         late = f"is raised at {utc(alarm_at)}, when the refresh is overdue."
         if alarm_at <= snapshot.now:
             late = f"is not ended by a pause: the refresh was overdue at {utc(alarm_at)}."
-        output().print(text(f"The alarm renewal-overdue {late}", "yellow"))
+        say(f"The alarm renewal-overdue {late}", style="yellow")
 
 
 def end_pause(context: Context) -> bool:

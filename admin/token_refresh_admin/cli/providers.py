@@ -15,7 +15,7 @@ from token_refresh.stored.refresh_window import refresh_window
 from token_refresh_admin.cli.command import command, names_beginning
 from token_refresh_admin.cli.context import Context
 from token_refresh_admin.cli.failures import CommandFailed
-from token_refresh_admin.cli.screen import fields_table, output, text
+from token_refresh_admin.cli.screen import fields_table, output, say, text
 from token_refresh_worker.core.schedule import SETTLED
 from token_refresh_worker.oauth.formats import AuthMethod, Encoding, Expiry, Grant
 from token_refresh_worker.oauth.response import EndpointResponse, FailedRequest, FailureKind, read_response
@@ -80,7 +80,7 @@ def providers(
     if check is not None:
         if problems := check_profile(check):
             raise CommandFailed(f"{check.name} doesn't fit its responses:\n" + "\n".join(problems))
-        output().print(text(f"{check.name} is valid and fits both responses."))
+        say(f"{check.name} is valid and fits both responses.")
     elif name is not None:
         _show(load_provider(name, own))
     else:
@@ -105,7 +105,7 @@ def _list(found: Iterable[Provider]) -> None:
 
 def _show(provider: Provider) -> None:
     rate, page = provider.rate, provider.authorization
-    output().print(text(f"{provider.title} ({provider.name})", "bold"))
+    say(f"{provider.title} ({provider.name})", style="bold")
     output().print(
         fields_table(
             (
@@ -135,7 +135,7 @@ def _show(provider: Provider) -> None:
             )
         )
     )
-    output().print(text("\nEvidence", "bold"))
+    say("\nEvidence", style="bold")
     # Sources are URLs: broken over two lines they could not be opened.
     for fact in provider.evidence:
         source = f"  {fact.source}, {fact.on}{_BASES[fact.basis]}"

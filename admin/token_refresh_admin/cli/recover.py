@@ -9,16 +9,7 @@ from token_refresh_admin.cli.command import Json, command
 from token_refresh_admin.cli.context import Context
 from token_refresh_admin.cli.failures import CommandFailed, finishing
 from token_refresh_admin.cli.prompts import confirm
-from token_refresh_admin.cli.screen import (
-    fields_table,
-    message,
-    output,
-    print_json,
-    say_done,
-    say_published,
-    show,
-    text,
-)
+from token_refresh_admin.cli.screen import fields_table, output, print_json, say, say_done, say_published
 from token_refresh_worker.run.failures import utc
 
 _POINTER = "POINTER"
@@ -86,12 +77,12 @@ def _list(context: Context, unread: UnreadResponse, *, as_json: bool) -> None:
         about = {"secret_id": context.secret_id, **attempt, "length_bytes": unread.length_bytes}
         print_json({**about, "fields": shapes})
         return
-    output().print(text(f"Response of {utc(at)}, {unread.length_bytes} bytes; no value is shown:"))
+    say(f"Response of {utc(at)}, {unread.length_bytes} bytes; no value is shown:")
     output().print(fields_table(fields.items()))
     if not fields:
-        output().print(text("It has no fields that can be pointed to."))
-        show(output(), *message("Get a new grant: ", context.command("authorize")))
+        say("It has no fields that can be pointed to.")
+        say("Get a new grant: ", context.command("authorize"))
         return
     options = ("--access-token", "POINTER", "--refresh-token", "POINTER")
     claim = ("--claim", unread.attempt.claim_id)
-    show(output(), *message("Make its tokens current: ", context.command("recover", *claim, *options)))
+    say("Make its tokens current: ", context.command("recover", *claim, *options))

@@ -17,7 +17,7 @@ from token_refresh_admin.cli.context import Context
 from token_refresh_admin.cli.failures import CommandFailed, finishing
 from token_refresh_admin.cli.health import client_remedy
 from token_refresh_admin.cli.prompts import confirm
-from token_refresh_admin.cli.screen import Errors, errors, fields_table, message, output, print_json, show, text
+from token_refresh_admin.cli.screen import Errors, errors, fields_table, note, output, print_json, say, text
 from token_refresh_admin.cli.state import read_state
 from token_refresh_worker.adapters.table import with_whereabouts
 from token_refresh_worker.adapters.telemetry import mask
@@ -77,7 +77,7 @@ def refresh(  # noqa: PLR0913 - options, each by its name
     if as_json:
         print_json(known)
         return 0
-    output().print(text(known.pop("outcome").replace("_", " "), "bold"))
+    say(known.pop("outcome").replace("_", " "), style="bold")
     output().print(fields_table((name.replace("_", " "), value) for name, value in known.items()))
     return 0
 
@@ -102,7 +102,7 @@ def _settings(context: Context, *, dry_run: bool, ask: bool) -> Settings:
     if dry_run and not (stored or (settings.client and context.source.function)):
         where = "in your environment alone" if settings.client else "nowhere"
         why = f"the client credentials are {where}. A deployed function has none; store them: "
-        show(errors(), *message(why, context.command("client"), head=("warning: ", "yellow")))
+        note(why, context.command("client"), head=("warning: ", "yellow"))
     if ask and not context.names_provider(fields):
         confirm(f"Nothing names the provider of these tokens. Send the refresh token to {settings.provider.host}?")
     return settings

@@ -10,16 +10,7 @@ from token_refresh_admin.cli.context import Context
 from token_refresh_admin.cli.failures import finishing
 from token_refresh_admin.cli.lookups import read_past, settings_of
 from token_refresh_admin.cli.prompts import confirm
-from token_refresh_admin.cli.screen import (
-    errors,
-    fields_table,
-    message,
-    output,
-    print_json,
-    say_done,
-    say_published,
-    show,
-)
+from token_refresh_admin.cli.screen import errors, fields_table, print_json, say, say_done, say_published
 from token_refresh_worker.core.versions import PREVIOUS
 from token_refresh_worker.run.failures import utc
 
@@ -58,5 +49,5 @@ def restore(
     old = None if older.replaces is None else f"{older.replaces}, now {PREVIOUS}"
     say_done("Restored.", ("current version", stored.version_id), ("replaced", old))
     say_published(settings, stored)
-    show(output(), *message("Next: ", context.command("status")))
+    say("Next: ", context.command("status"))
     return 0

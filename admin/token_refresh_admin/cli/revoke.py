@@ -15,7 +15,7 @@ from token_refresh_admin.cli.failures import CommandFailed, finishing
 from token_refresh_admin.cli.lookups import read_clock
 from token_refresh_admin.cli.membership import own_index, report_revoked
 from token_refresh_admin.cli.prompts import confirm
-from token_refresh_admin.cli.screen import errors, message, output, say_done, show, text
+from token_refresh_admin.cli.screen import note, say, say_done
 from token_refresh_worker.bootstrap import revocation_sender
 from token_refresh_worker.core.snapshot import TokenSet
 from token_refresh_worker.core.versions import CURRENT
@@ -50,7 +50,7 @@ def revoke(
     if done is None:
         send = _sender(context, settings, by_hand=by_hand)
         if settings.provider.revocation.note and not by_hand:
-            show(errors(), *message(settings.provider.revocation.note, head=("warning: ", "yellow")))
+            note(settings.provider.revocation.note, head=("warning: ", "yellow"))
         if not yes:
             confirm(_question(context, settings.provider, by_hand=by_hand))
         with finishing("The revocation ends first."):
@@ -63,7 +63,7 @@ def revoke(
     if index is not None:
         at = max(done.document.revoked_at or done.stored_at, read_clock(context))
         if not report_revoked(context, index, at=at, provider=settings.provider.name, version_id=done.version_id):
-            output().print(text("The fleet's table doesn't show it yet; the next run reports it."))
+            say("The fleet's table doesn't show it yet; the next run reports it.")
     say_done(
         "Revoked: the secret holds no tokens.",
         ("secret", context.secret_id),

@@ -107,7 +107,9 @@ def in_json(advice: Advice) -> str:
     return in_words(_completed(advice))
 
 
-def message(*parts: str | Command, head: str | tuple[str, str] = "", indent: int = 0) -> list[RenderableType]:
+def message(
+    *parts: str | Command, head: str | tuple[str, str] = "", style: str = "", indent: int = 0
+) -> list[RenderableType]:
     """Lay out a message: prose is wrapped, and each command gets a line that can be copied as a whole."""
     laid: list[RenderableType] = []
     for is_command, group in groupby(("", *_completed(parts)), lambda part: isinstance(part, Command)):
@@ -115,7 +117,7 @@ def message(*parts: str | Command, head: str | tuple[str, str] = "", indent: int
         if is_command:
             laid.append(Text(" " * (indent + 2) + words, no_wrap=True, overflow="ignore"))
         elif not laid:
-            laid.append(_indented(assemble(head, words.rstrip()), indent))
+            laid.append(_indented(assemble(head, (words.rstrip(), style)), indent))
         elif words.strip(" .;,"):
             laid.append(_indented(text(words.lstrip(" .;,").rstrip()), indent))
     return laid
@@ -128,6 +130,16 @@ def _indented(prose: Text, indent: int) -> RenderableType:
 def show(console: Console, *parts: RenderableType) -> None:
     """Print parts one below the other; a command that is longer than a line is left to the terminal to wrap."""
     console.print(Group(*parts), crop=False)
+
+
+def say(*parts: str | Command, style: str = "") -> None:
+    """Print a message on standard output."""
+    show(output(), *message(*parts, style=style))
+
+
+def note(*parts: str | Command, head: str | tuple[str, str] = "", style: str = "") -> None:
+    """Print a message on standard error."""
+    show(errors(), *message(*parts, head=head, style=style))
 
 
 def print_json(fields: Mapping[str, Any], *, on_one_line: bool = False) -> None:
@@ -148,11 +160,11 @@ def fields_table(rows: Iterable[tuple[str, str | Text | None]]) -> Table:
 
 def say_done(done: str, *rows: tuple[str, str | None], then: Advice = ()) -> None:
     """Say that a command has succeeded, what is stored now, and what to do next."""
-    output().print(text(done, "bold green"))
+    say(done, style="bold green")
     if rows:
         output().print(fields_table(rows))
     if then:
-        show(output(), *message(*then))
+        say(*then)
 
 
 def ago(moment: datetime, now: datetime) -> str:
@@ -191,8 +203,8 @@ def say_published(settings: Settings, stored: StoredGrant) -> None:
         replaced = stored.copy.replace(stored.document, stored.version_id)
     except TokenRefreshError as failure:
         old = f"The next run publishes: secret {published} still has the older access token. "
-        show(errors(), *message(old, *failure.parts))
+        note(old, *failure.parts)
         return
     if replaced is not None:
         done = f"Published: secret {published} has the new access token."
-        output().print(text(done if replaced else f"Secret {published} changed meanwhile: the next run publishes."))
+        say(done if replaced else f"Secret {published} changed meanwhile: the next run publishes.")

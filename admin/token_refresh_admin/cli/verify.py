@@ -12,7 +12,7 @@ from token_refresh_admin.cli.command import Json, command
 from token_refresh_admin.cli.context import Context
 from token_refresh_admin.cli.failures import CommandFailed
 from token_refresh_admin.cli.finding import Finding, Health
-from token_refresh_admin.cli.screen import in_json, message, output, print_json, show, text, when_from
+from token_refresh_admin.cli.screen import in_json, print_json, say, when_from
 from token_refresh_admin.cli.state import SecretState, read_state
 from token_refresh_worker.adapters.time_limit import LimitedTransport, TimeLimit
 from token_refresh_worker.adapters.token_endpoint import HEADERS, HTTP_ERRORS, NOT_SENT, read_body
@@ -47,10 +47,10 @@ def verify(
     if as_json:
         print_json({"verdict": verdict.health.name.lower(), "text": in_json(sentences), "url": target})
     else:
-        show(output(), *message(*sentences))
+        say(*sentences)
         expires_at, current = state.document.expires_at, state.snapshot.current
         expiry = f"expires {when_from(expires_at, state.snapshot.now)}" if expires_at else "expiry unknown"
-        output().print(text(f"version {current.version_id}, {expiry}", "dim"))
+        say(f"version {current.version_id}, {expiry}", style="dim")
     return verdict.health
 
 

@@ -14,7 +14,7 @@ from token_refresh_admin.cli.doctor.access import check_key, check_permissions
 from token_refresh_admin.cli.doctor.function import check_alarms, check_function
 from token_refresh_admin.cli.finding import Check, Finding, Health, failed, not_known, tried
 from token_refresh_admin.cli.health import examine
-from token_refresh_admin.cli.screen import assemble, in_json, message, output, print_json, show, text
+from token_refresh_admin.cli.screen import assemble, in_json, message, output, print_json, say, show, text
 from token_refresh_admin.cli.state import SecretState, read_state
 from token_refresh_worker.oauth.formats import AuthMethod
 
@@ -60,7 +60,7 @@ def doctor(
         ]
         print_json({"failed": failures, "checks": checked})
     else:
-        output().print(text("\n" + (f"{failures} failed." if failures else "Nothing failed."), "bold"))
+        say("\n" + (f"{failures} failed." if failures else "Nothing failed."), style="bold")
     return int(failures > 0)
 
 

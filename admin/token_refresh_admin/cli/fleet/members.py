@@ -24,7 +24,7 @@ from token_refresh_admin.cli.membership import (
     join,
     open_index,
 )
-from token_refresh_admin.cli.screen import errors, message, output, print_json, show, text
+from token_refresh_admin.cli.screen import errors, note, print_json, say, text
 from token_refresh_worker.bootstrap import SystemClock
 from token_refresh_worker.fleet.aws.services import list_members
 from token_refresh_worker.fleet.core.row import Pauses, Row, State, pause_of_row, state_of
@@ -94,7 +94,7 @@ def remove(
     begun, code = for_each(context, "removing", names, begin)
     if running := sum(each.may_run for each in leaving.values()):
         what = f"runs may be under way on {running} of them: their tags are removed in {span(lasts)}"
-        errors().print(text(what, "dim"))
+        note(what, style="dim")
         SystemClock().sleep(lasts.total_seconds())
     done, code_of_end = for_each(context, "taking tags off", begun, end)
     return _say(done, names, f"secrets have left fleet {fleet}", max(code, code_of_end))
@@ -143,7 +143,7 @@ def retry(
 
     done, code = for_each(context, "retrying", names, act)
     if paused := sum(pause_of_row(rows[name], pauses, now) is not None for name in done):
-        errors().print(text(f"{paused} of them are paused, and wait for the end of the pause.", "yellow"))
+        note(f"{paused} of them are paused, and wait for the end of the pause.", style="yellow")
     return _say(done, names, "secrets are due now", code)
 
 
@@ -178,10 +178,10 @@ def resync(
         if as_json:
             print_json(counts)
         else:
-            output().print(text(", ".join(f"{count} {name.replace('_', ' ')}" for name, count in counts.items())))
+            say(", ".join(f"{count} {name.replace('_', ' ')}" for name, count in counts.items()))
         if found.not_believed:
             stay = f"{found.not_believed} rows stay, since the listing lacks a large part of the fleet."
-            errors().print(text(f"{stay} If those secrets have left, run this again with --believe.", "yellow"))
+            note(f"{stay} If those secrets have left, run this again with --believe.", style="yellow")
     return 0
 
 
@@ -213,20 +213,20 @@ def for_each(context: Context, doing: str, names: Sequence[str], act: Callable[[
                 alike = failed.setdefault((type(error).__name__, shown), [])
                 alike.append(secret_id)
                 if len(alike) <= shown:
-                    show(errors(), *message(f": {type(error).__name__}: ", *error.parts, head=(secret_id, "red")))
+                    note(f": {type(error).__name__}: ", *error.parts, head=(secret_id, "red"))
             advance(number, len(names))
     for (kind, shown), alike in failed.items():
         if rest := alike[shown:]:
             what = f"{len(rest)} {'more ' * bool(shown)}failed with {kind} in {context.region}"
             named = ", ".join(rest[:SHOWN_ALIKE]) + (" and others" if len(rest) > SHOWN_ALIKE else "")
-            errors().print(text(f"{what}: {named}. Check names, account and region.", "red"))
+            note(f"{what}: {named}. Check names, account and region.", style="red")
     return done, code
 
 
 def _say(done: Sequence[str], names: Sequence[str], what: str, code: int) -> int:
-    output().print(text(f"{len(done)} of {len(names)} {what}"))
+    say(f"{len(done)} of {len(names)} {what}")
     if len(done) < len(names):
-        errors().print(text("What is done stays. For the rest, run the same command again.", "yellow"))
+        note("What is done stays. For the rest, run the same command again.", style="yellow")
     return code
 
 

@@ -14,7 +14,7 @@ from token_refresh_admin.cli.deployment import find_deployment
 from token_refresh_admin.cli.fleet.members import for_each
 from token_refresh_admin.cli.membership import find_index
 from token_refresh_admin.cli.pause import end_pause, user
-from token_refresh_admin.cli.screen import errors, output, text
+from token_refresh_admin.cli.screen import note, say
 from token_refresh_worker.fleet.core.row import LONGEST_FLEET_PAUSE, Pause, Row
 from token_refresh_worker.providers.loader import load_provider, own_profiles
 from token_refresh_worker.run.failures import utc
@@ -52,12 +52,12 @@ def pause(  # noqa: PLR0913 - options, each by its name
         load_provider(provider, own_profiles(context.environment))
     _refuse_to_outlast(rows, made)
     index.pause(made, provider=provider)
-    output().print(text(f"paused until {utc(made.until)}"))
+    say(f"paused until {utc(made.until)}")
     # Not refused: secrets that no run has read yet may turn out to be this provider's.
     if provider and not rows:
-        errors().print(text(f"No secret of fleet {fleet} has the provider {provider} now.", "yellow"))
+        note(f"No secret of fleet {fleet} has the provider {provider} now.", style="yellow")
     if ends := ends_before(rows, made):
-        errors().print(text(f"{will_expire(ends)}.", "yellow"))
+        note(f"{will_expire(ends)}.", style="yellow")
     return 0
 
 
@@ -77,9 +77,9 @@ def resume(context: Context, *, fleet: FleetName, provider: ProviderOption = Non
 
     done, code = for_each(context, "resuming", paused, act) if paused else ((), 0)
     if (found is not None and now < found.until) or done:
-        output().print(text("resumed"))
+        say("resumed")
     elif not paused:
-        output().print(text("nothing to resume: it was not paused"))
+        say("nothing to resume: it was not paused")
     return code
 
 
