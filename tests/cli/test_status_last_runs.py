@@ -138,3 +138,19 @@ def test_tokens_that_are_not_current_yet(cli: Cli, tokens: Tokens, store: Secret
     assert f"token-refresh refresh {SECRET_ID} --region eu-central-1" in status.screen
     assert ["would_recover", "recovered"] == [ended.json["outcome"] for ended in (dry, real)]
     assert 0 == cli("status").code
+
+
+def test_a_code_of_the_providers_own(cli: Cli, tokens: Tokens, endpoint: TokenEndpoint) -> None:
+    """A code that the profile does not list is shown everywhere, so that a person can find out what it means."""
+    tokens.store(expires_in=-HOUR)
+    endpoint.play(script.status(200, {"status": 293, "body": {}}))
+    withings = {"PROVIDER": "withings", "REPLAY_GRACE_SECONDS": "0", "COLUMNS": "500"}
+
+    run = cli("refresh", **withings)
+    shown = {command: cli(command, **withings).screen for command in ("status", "history", "doctor")}
+
+    assert run.code
+    assert 2 == run.screen.count("no usable access_token, status=293"), "in the log, and in the error"
+    assert "no usable response (293)" in shown["status"]
+    assert "unknown (293)" in shown["history"]
+    assert "no usable response (293)" in shown["doctor"]

@@ -1,5 +1,6 @@
 """A simulated month of a fleet, and the template's alarms as a small model of CloudWatch evaluates them."""
 
+import json
 from collections.abc import Callable, Mapping
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
@@ -13,16 +14,20 @@ import pytest
 from fleet.rows import arn, failed, row, seen
 from infra.cloudwatch import ModelAlarm, alarms_of
 from infra.conftest import FLEET
-from testbed.builders import DAY, HOUR, MINUTE, NOW
+from testbed.builders import DAY, HOUR, MINUTE, NOW, attempt, document, policy
 from testbed.synthesis import resources, synthesise
-from token_refresh_worker.fleet.core.breaker import STORE, Breaker, BreakerReason
+from token_refresh_infra.single.timing import EXTRA_POINTS
+from token_refresh_worker.core.attempts import Fate
+from token_refresh_worker.core.schedule import rejection_retried_at
+from token_refresh_worker.fleet.core.breaker import STORE, STORE_PROBES, STORE_QUIET, Breaker, BreakerReason
 from token_refresh_worker.fleet.core.enrolment import FLEET_TAG, TaggedSecret, Tombstone, compare_index
-from token_refresh_worker.fleet.core.fleet import Decision, Fleet
-from token_refresh_worker.fleet.core.gauges import measure, members_left
+from token_refresh_worker.fleet.core.fleet import FIRST_WAIT, Decision, Fleet
+from token_refresh_worker.fleet.core.gauges import NEW_FOR, measure, members_left
 from token_refresh_worker.fleet.core.row import Pause, Pauses, Row, State
 
 SIZE = 1000
 MONTH = 30 * DAY
+SECOND = timedelta(seconds=1)
 OF_AWS = {"store-refuses", "worker-unheard", "table-failing"}
 BEHIND = timedelta(minutes=5)
 """How late `ListSecrets` may be."""
@@ -249,3 +254,27 @@ def test_a_silent_dispatcher(quiet: Month) -> None:
     on = {name: on[-1] for name, on in month.on().items() if on[-1][0] > began}
     assert ["dispatcher-silent"] == list(on)
     assert on["dispatcher-silent"][0] - began <= 15
+
+
+def test_the_alarms_state_the_times_of_the_code(templates: Templates) -> None:
+    """What an alarm's text says of minutes and hours is what the dispatcher and the alarm itself count."""
+    alarms = {a["AlarmName"]: a for a in templates}
+    texts = {name.partition("fleet-prod-")[2]: json.dumps(alarm["AlarmDescription"]) for name, alarm in alarms.items()}
+    periods = {
+        name.partition("fleet-prod-")[2]: alarm["EvaluationPeriods"] * alarm.get("Period", 300) * SECOND
+        for name, alarm in alarms.items()
+    }
+    rejected = attempt(fate=Fate.REJECTED, claimed_at=NOW)
+
+    assert HOUR == rejection_retried_at([rejected], document(expires_at=None), policy()) - NOW
+    assert "no grant has come back after an hour" in texts["new-deaths"]
+    assert 20 * MINUTE == NEW_FOR + periods["copies-behind"]
+    assert "has lacked the current access token for 20 minutes" in texts["copies-behind"]
+    assert 3 * MINUTE == STORE_QUIET
+    assert "stored none for three minutes" in texts["store-refuses"]
+    assert 2 == STORE_PROBES
+    assert "tries two secrets a minute" in texts["store-refuses"]
+    assert 6 * MINUTE == FIRST_WAIT
+    assert "its secret runs again after six minutes" in texts["table-failing"]
+    assert 10 * MINUTE == periods["dispatcher-silent"] + EXTRA_POINTS * MINUTE
+    assert "has not reported for ten minutes" in texts["dispatcher-silent"]
