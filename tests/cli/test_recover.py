@@ -255,8 +255,11 @@ def test_an_unknown_claim_and_a_list_that_is_denied(cli: Cli, held: Ended, store
     unknown = cli("recover", "--claim", "c0", **SINGLE_USE)
     store.fault("deny", "ListSecretVersionIds", times=None)
     denied = cli("recover", **SINGLE_USE)
+    store.faults.clear()
+    store.fault("throttle", "ListSecretVersionIds", times=None)
+    throttled = cli("recover", "--json", **SINGLE_USE)
 
-    assert (1, 1) == (unknown.code, denied.code)
+    assert (1, 1, "SecretStoreUnavailable") == (unknown.code, denied.code, throttled.json["error_type"])
     assert "no response of claim c0 for secret" in unknown.screen
     assert "can be recovered again: token-refresh recover" in unknown.screen
     assert "--claim" not in denied.screen

@@ -192,17 +192,21 @@ def test_who_says_the_provider(cli: Cli, place: Place, world: str, *, repeated: 
     assert {repeated} == {"--provider upwork" in line for line in printed}, ended.screen
 
 
-def test_the_claims_of_a_member(cli: Cli, place: Place) -> None:
+@pytest.mark.parametrize("options", [(), ("--function", FLEETS_WORKER, "--provider", "upwork")])
+def test_the_claims_of_a_member(cli: Cli, place: Place, options: tuple[str, ...]) -> None:
     """`claims move` on a fleet's member prints the way out: leave the fleet, then move; nothing is moved before."""
     own = WORLDS["member"](place)
     before = place.everything()
 
-    ended = cli("claims", "move", SECRET, "--to=table", f"--table={CLAIMS}", **place.environment, **own)
+    ended = cli("claims", "move", SECRET, "--to=table", f"--table={CLAIMS}", *options, **place.environment, **own)
 
     leave, move = commands_in(ended)
     assert (2, before) == (ended.code, place.everything())
     assert leave == f"token-refresh fleet remove {SECRET} --fleet {FLEET} --region eu-central-1"
-    assert move == f"token-refresh claims move {SECRET} --to table --table {CLAIMS} --region eu-central-1"
+    assert move.startswith(f"token-refresh claims move {SECRET} --to table --table {CLAIMS} --region eu-central-1")
+    for line in (leave, move):
+        assert 0 == cli(*line.split()[1:], **place.environment).code
+    assert place.claimed_in(CLAIMS)
 
 
 def in_another_fleet(place: Place) -> None:

@@ -126,6 +126,23 @@ def test_a_tag_that_may_not_be_read(
     assert not [name for name in secrets.client().list_secrets()["SecretList"] if name["Name"] == COPY]
 
 
+@pytest.mark.parametrize("command", ["add", "remove"])
+def test_a_tag_that_can_not_be_read_now(
+    index: TableIndex, table: CommandsTable, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    """While AWS throttles, nobody joins without a copy or leaves one behind: the command ends with 1."""
+
+    def throttle(**_: str) -> None:
+        raise ClientError({"Error": {"Code": "ThrottlingException", "Message": ""}}, "ListTagsOfResource")
+
+    monkeypatch.setattr(table, "list_tags_of_resource", throttle)
+
+    ended = run(command, MEMBER)
+
+    assert (1, []) == (ended.exit_code, [*index.rows()])
+    assert "TableUnavailable: dynamodb:ListTagsOfResource on fleet table prod" in ended.stderr
+
+
 def copied(name: str, copy: CopyState, *, minutes: int = 20, error: str | None = None) -> Row:
     now = datetime.now(UTC)  # as the command sees it
     found = seen(at=now, expires_at=now + 2 * HOUR, due_at=now + HOUR)

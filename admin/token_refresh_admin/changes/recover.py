@@ -11,7 +11,7 @@ from itertools import islice
 from typing import Final
 
 from token_refresh.advice import Advice, Command
-from token_refresh.errors import SecretStoreError
+from token_refresh.errors import SecretAccessDenied
 from token_refresh.secret_value import SecretValue
 from token_refresh_admin.changes.change import ChangeFailed, document_of, fields_of, swap_shown
 from token_refresh_admin.changes.publish import PublishedCopyBeforeChange, StoredGrant
@@ -178,7 +178,7 @@ def shape_of(fields: object) -> dict[str, str]:
 def _nothing_unread(parts: RunDependencies, snapshot: Snapshot, claim_id: str | None) -> ChangeFailed:
     """Say that there is nothing to recover, and which claims of the ledger hold a response that was unread once."""
     there: set[str] = set()
-    with suppress(SecretStoreError):
+    with suppress(SecretAccessDenied):
         there = {version.version_id for version in parts.store.versions()}
     holding = [a for a in snapshot.ledger.attempts if response_version_id(a.claim_id) in there]
     what = f"of claim {claim_id} for {parts.secret}" if claim_id else f"for the current refresh token of {parts.secret}"

@@ -41,7 +41,13 @@ def move(
         leave = context.command("fleet remove", "--fleet", fleet)
         raise CommandFailed(
             f"the claims on secret {context.secret_id} are in the table of fleet {fleet}, where its runs look for them",
-            fix=("Take it out of the fleet: ", leave, ". Then move the claims: ", context.again()),
+            # The fleet's worker has no settings for it then.
+            fix=(
+                "Take it out of the fleet: ",
+                leave,
+                ". Then move the claims: ",
+                context.without("--function").again(),
+            ),
         )
     target = _target(context, to, table)
     mover = _mover(context, _fallback(context, target, table))

@@ -298,6 +298,9 @@ class Context:
         profile = self.environment.get("AWS_PROFILE") or self.environment.get("AWS_DEFAULT_PROFILE")
         if command.words[-1] == "login" and profile:  # The shell in which somebody signs in may be another.
             of_aws = [("--profile", profile)]
-        ours = [pair for pair in self.repeated if (command.words[1], pair[0]) != ("fleet", "--function")]
+        ours = self.repeated
+        if command.words[1] == "fleet":  # `add` alone has one more.
+            known = {"--profile", "--provider"} if command.words[2] == "add" else {"--profile"}
+            ours = tuple(pair for pair in ours if pair[0] in known)
         options = {"token-refresh": ours, "aws": of_aws}.get(command.words[0], ())
         return Command((*command.words, *chain.from_iterable(options)), is_complete=True)

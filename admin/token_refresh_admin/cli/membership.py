@@ -119,11 +119,16 @@ class Copies:
 def find_copies(context: Context, fleet: str) -> Copies | None:
     """Find where a fleet publishes, by the tag that its stack puts on its table.
 
-    Where the tag can't be read, say so, and make no copies: `fleet status` then says which are missing.
+    Who may not read the tag is told so, and makes no copies: `fleet status` then says which are missing.
+
+    Raises:
+        TokenRefreshError: It can't be read now.
     """
     try:
         under = read_table_tags(context, fleet).get(PUBLISHED_UNDER_TAG)
     except TokenRefreshError as failure:
+        if not failure.needs_person:
+            raise
         unknown = f"Whether fleet {fleet} publishes copies is not known, so none are made or removed: "
         note(unknown, *failure.parts)
         return None
