@@ -256,9 +256,10 @@ def test_a_silent_dispatcher(quiet: Month) -> None:
     assert on["dispatcher-silent"][0] - began <= 15
 
 
-def test_the_alarms_state_the_times_of_the_code(templates: Templates) -> None:
+def test_the_alarms_state_the_times_of_the_code(code: Path) -> None:
     """What an alarm's text says of minutes and hours is what the dispatcher and the alarm itself count."""
-    alarms = {a["AlarmName"]: a for a in templates}
+    template = synthesise(FLEET | {"published_under": "published/"}, code).template
+    alarms = {a["AlarmName"]: a for a in resources(template, "CloudWatch::Alarm")}
     texts = {name.partition("fleet-prod-")[2]: json.dumps(alarm["AlarmDescription"]) for name, alarm in alarms.items()}
     periods = {
         name.partition("fleet-prod-")[2]: alarm["EvaluationPeriods"] * alarm.get("Period", 300) * SECOND
