@@ -67,23 +67,29 @@ def status(
     """
     if watch:
         return _watch(context, interval, as_json=as_json)
-    if as_json:
-        return _print_json(context)
-    health, parts = _read(context)
-    show(output(), *parts)
+    health, parts = _read(context, as_json=as_json)
+    if not as_json:
+        show(output(), *parts)
     return health
 
 
-def _read(context: Context) -> tuple[Health, list[RenderableType]]:
+def _read(context: Context, *, as_json: bool, on_one_line: bool = False) -> tuple[Health, list[RenderableType]]:
+    """Read the secret, and lay out how it is; print that as JSON, if that is wanted."""
     try:
         state = read_state(context)
     except TokenRefreshError as failure:
         said = context.source.unproven or failure  # With other settings it may be none, and what writes is refused.
-        if _health_after(said) is Health.UNKNOWN:
+        health, fields = _health_after(said), error_fields(said)
+        if health is Health.UNKNOWN and not as_json:
             raise said from None
-        return Health.BROKEN, message("  ", *_named(said), head=("BROKEN", "bold red"))
-    findings = examine(state)
-    return health_of(findings), lay_out_state(state, findings)
+        parts = message("  ", *_named(said), head=("BROKEN", "bold red"))
+    else:
+        findings = examine(state)
+        health, fields, parts = health_of(findings), state_fields(state, findings), lay_out_state(state, findings)
+    if as_json:
+        print_json({"health": health.name.lower(), **fields}, on_one_line=on_one_line)
+        sys.stdout.flush()
+    return health, parts
 
 
 def _named(failure: TokenRefreshError) -> Advice:
@@ -92,7 +98,7 @@ def _named(failure: TokenRefreshError) -> Advice:
 
 def _watch(context: Context, interval_seconds: int, *, as_json: bool) -> int:
     # A first read that fails ends the command: a typing error must not be watched.
-    health, parts = (_print_json(context, on_one_line=True), []) if as_json else _read(context)
+    health, parts = _read(context, as_json=as_json, on_one_line=True)
     if as_json and health is Health.UNKNOWN:
         return health
     # An exception from a signal can be lost in a library's cleanup; a flag can't.
@@ -101,30 +107,14 @@ def _watch(context: Context, interval_seconds: int, *, as_json: bool) -> int:
     try:
         with nullcontext() if as_json else Live(Group(*parts), console=output(), auto_refresh=False) as live:
             while not ended.wait(interval_seconds):
-                if live is None:
-                    health = _print_json(context, on_one_line=True)
-                    continue
                 try:
-                    health, parts = _read(context)
+                    health, parts = _read(context, as_json=as_json, on_one_line=True)
                 except TokenRefreshError as failure:
                     health, parts = Health.UNKNOWN, message(*_named(failure))
-                live.update(Group(*parts), refresh=True)
+                if live is not None:
+                    live.update(Group(*parts), refresh=True)
     finally:
         signal.signal(signal.SIGINT, previous)
-    return health
-
-
-def _print_json(context: Context, *, on_one_line: bool = False) -> Health:
-    try:
-        state = read_state(context)
-    except TokenRefreshError as failure:
-        said = context.source.unproven or failure
-        health, fields = _health_after(said), error_fields(said)
-    else:
-        findings = examine(state)
-        health, fields = health_of(findings), state_fields(state, findings)
-    print_json({"health": health.name.lower(), **fields}, on_one_line=on_one_line)
-    sys.stdout.flush()
     return health
 
 
