@@ -1,10 +1,10 @@
 """`token-refresh providers`: which providers the worker knows, and what each fact rests on."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Any, Final, NamedTuple
+from typing import Annotated, Final
 from urllib.parse import urlencode
 
 import typer
@@ -184,34 +184,14 @@ SUCCESS: Final = "success"
 DEAD: Final = "dead"
 
 
-class Fixture(NamedTuple):
-    """A response as the provider documents it, with made-up tokens."""
-
-    status: int
-    body: Mapping[str, Any]
-
-
-def read_fixture(profile: Path, kind: str, folder: Path | None = None) -> Fixture:
-    """Read `NAME.success.json` or `NAME.dead.json`, which are next to the profile unless `folder` is given."""
-    path = (folder or profile.parent) / f"{profile.stem}.{kind}.json"
-    try:
-        parsed = json.loads(path.read_text(encoding="utf-8"))
-        return Fixture(status=int(parsed["status"]), body=dict(parsed["body"]))
-    except FileNotFoundError:
-        needed = "is missing: write"
-    except (OSError, ValueError, TypeError, KeyError, OverflowError, RecursionError):
-        needed = "must be"
-    raise ConfigurationError(
-        f'{path.name} {needed} a JSON object with the status and the body of a response: {{"status": 200, '
-        '"body": {"access_token": "made-up"}}'
-    )
-
-
 def check_profile(profile: Path, folder: Path | None = None) -> list[str]:
-    """Return what is wrong with a profile, measured by its two fixtures; empty if nothing is."""
-    provider = read_profile(profile)
-    success, dead = (read_fixture(profile, kind, folder) for kind in (SUCCESS, DEAD))
-    problems = [*_check_success(provider, _read(success, provider)), *_check_dead(provider, _read(dead, provider))]
+    """Return what is wrong with a profile, measured by its two fixtures; empty if nothing is.
+
+    They are `NAME.success.json` and `NAME.dead.json`, next to the profile unless `folder` is given.
+    """
+    provider, beside = read_profile(profile), folder or profile.parent
+    success, dead = (_read_fixture(beside / f"{profile.stem}.{kind}.json", provider) for kind in (SUCCESS, DEAD))
+    problems = [*_check_success(provider, success), *_check_dead(provider, dead)]
     if provider.access_token_lifetime is not None:
         # A table allows the shortest lifetimes. Whether there is one, the deployment decides and synthesis checks.
         unfit = lifetime_problem(provider.access_token_lifetime, ClaimStoreKind.TABLE)
@@ -219,12 +199,24 @@ def check_profile(profile: Path, folder: Path | None = None) -> list[str]:
     return problems
 
 
-# Through the worker's own reader: a check with rules of its own would prove nothing about a run.
-def _read(fixture: Fixture, provider: Provider) -> EndpointResponse:
-    is_form = provider.response.encoding is Encoding.FORM
-    # JSON can hold half of a surrogate pair, which a form can't.
-    body = urlencode(fixture.body, errors="replace") if is_form else json.dumps(fixture.body)
-    return read_response(fixture.status, body.encode(), None, provider.response)
+def _read_fixture(path: Path, provider: Provider) -> EndpointResponse:
+    """Read a response as the provider documents it, with made-up tokens, through the worker's own reader."""
+    try:
+        parsed = json.loads(path.read_text(encoding="utf-8"))
+        status, fields = int(parsed["status"]), dict(parsed["body"])
+    except FileNotFoundError:
+        needed = "is missing: write"
+    except (OSError, ValueError, TypeError, KeyError, OverflowError, RecursionError):
+        needed = "must be"
+    else:
+        is_form = provider.response.encoding is Encoding.FORM
+        # JSON can hold half of a surrogate pair, which a form can't.
+        body = urlencode(fields, errors="replace") if is_form else json.dumps(fields)
+        return read_response(status, body.encode(), None, provider.response)
+    raise ConfigurationError(
+        f'{path.name} {needed} a JSON object with the status and the body of a response: {{"status": 200, '
+        '"body": {"access_token": "made-up"}}'
+    )
 
 
 def _check_success(provider: Provider, response: EndpointResponse) -> list[str]:

@@ -23,7 +23,12 @@ NAMED: Final = ("dead-letters", "denied-access")
 def check_function(context: Context, name: str) -> Iterator[Check]:
     """Check the deployed function and everything around it."""
     deployed = context.ask("lambda:GetFunctionConfiguration", "function", name, FunctionName=name)
-    yield Check("function", _configuration(deployed))
+    if deployed.get("State", "Active") == "Active":
+        when = deployed.get("LastModified", "at an unknown time")[:19]
+        found = Finding.healthy(f"{deployed['FunctionName']}, deployed {when}")
+    else:
+        found = Finding.broken(f"its state is {deployed['State']}", "look at it in the Lambda console")
+    yield Check("function", found)
     try:
         read_settings(variables_of(deployed), any_lifetime=True)
     except ConfigurationError as failure:  # Also of what only a run reads.
@@ -36,14 +41,6 @@ def check_function(context: Context, name: str) -> Iterator[Check]:
         yield tried("concurrent runs", lambda: check_concurrency(context, deployed["FunctionName"]))
         return
     yield from check_delivery(context, deployed)
-
-
-def _configuration(deployed: dict[str, Any]) -> Finding:
-    if deployed.get("State", "Active") != "Active":
-        return Finding.broken(f"its state is {deployed['State']}", "look at it in the Lambda console")
-    return Finding.healthy(
-        f"{deployed['FunctionName']}, deployed {deployed.get('LastModified', 'at an unknown time')[:19]}"
-    )
 
 
 DEPLOY: Final = Command.of("scripts/deploy NAME")
@@ -135,7 +132,11 @@ def check_concurrency(context: Context, function: str) -> Finding:
     settings = context.ask("lambda:GetAccountSettings", "all functions")
     # What other functions have reserved is not for the fleet, and neither is what runs of them take meanwhile.
     left = int(settings["AccountLimit"]["UnreservedConcurrentExecutions"])
-    at_once = _runs_at_once(context, function)
+    usual = Limits().concurrency  # unless the deployment's file says otherwise
+    action = "lambda:ListEventSourceMappings"
+    mappings = context.ask(action, "function", function, FunctionName=function)["EventSourceMappings"]
+    most = (int(each.get("ScalingConfig", {}).get("MaximumConcurrency", usual)) for each in mappings)
+    at_once = max(most, default=usual)
     problem = too_few_runs(left, at_once)
     if problem is None:
         uses = f"the fleet uses {at_once + OTHER_FUNCTIONS} at most"
@@ -144,13 +145,6 @@ def check_concurrency(context: Context, function: str) -> Finding:
         problem,
         *("ask for more: ", ask_for_more_runs(context.region), "or deploy with a lower concurrency: ", DEPLOY),
     )
-
-
-def _runs_at_once(context: Context, function: str) -> int:
-    action = "lambda:ListEventSourceMappings"
-    found = context.ask(action, "function", function, FunctionName=function)["EventSourceMappings"]
-    usual = Limits().concurrency  # unless the deployment's file says otherwise
-    return max((int(each.get("ScalingConfig", {}).get("MaximumConcurrency", usual)) for each in found), default=usual)
 
 
 def check_alarms(context: Context) -> Iterator[Check]:
