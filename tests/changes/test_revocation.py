@@ -23,7 +23,6 @@ from token_refresh_worker.core.versions import claim_version_id, staged_version_
 from token_refresh_worker.oauth.formats import Encoding
 from token_refresh_worker.oauth.request import TokenRequest
 from token_refresh_worker.oauth.response import FailedRequest, FailureKind
-from token_refresh_worker.oauth.revocation import Revoked
 from token_refresh_worker.providers.loader import load_provider
 from token_refresh_worker.run.actions import Actions
 from token_refresh_worker.stored.origin import ClaimStoreKind
@@ -39,12 +38,12 @@ class Endpoint:
     fails: list[FailedRequest] = field(default_factory=list)
     asked: list[TokenRequest] = field(default_factory=list)
 
-    def __call__(self, request: TokenRequest) -> Revoked | FailedRequest:
+    def __call__(self, request: TokenRequest) -> FailedRequest | None:
         self.asked.append(request)
         if self.fails:
             return self.fails.pop()
         self.grant.alive = False
-        return Revoked()
+        return None
 
 
 @pytest.fixture(params=list(ClaimStoreKind))

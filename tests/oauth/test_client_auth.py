@@ -27,9 +27,9 @@ def decoded(part: str) -> bytes:
 
 
 def basic(method: AuthMethod) -> str:
-    found = authenticate(CLIENT, method)
-    assert {} == found.fields
-    return base64.b64decode(found.headers["Authorization"].removeprefix("Basic ")).decode()
+    fields, headers = authenticate(CLIENT, method)
+    assert {} == fields
+    return base64.b64decode(headers["Authorization"].removeprefix("Basic ")).decode()
 
 
 def test_credentials_in_the_header() -> None:
@@ -45,19 +45,14 @@ def test_the_secret_as_user() -> None:
 @pytest.mark.parametrize("client", [CLIENT, PUBLIC])
 def test_a_public_client_sends_its_identifier_only(client: ClientCredentials) -> None:
     """Method none sends the identifier, and never a secret that happens to be there."""
-    found = authenticate(client, AuthMethod.NONE)
-
-    assert ({"client_id": client.client_id}, {}) == (found.fields, found.headers)
+    assert ({"client_id": client.client_id}, {}) == authenticate(client, AuthMethod.NONE)
 
 
 def test_a_key_needs_no_secret() -> None:
     """private_key_jwt sends the identifier and the assertion's type (RFC 7523 section 2.2), and never a secret."""
     expected = {"client_id": "i d:", "client_assertion_type": "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"}
 
-    assert (expected, {}) == (
-        authenticate(CLIENT, AuthMethod.PRIVATE_KEY_JWT).fields,
-        authenticate(CLIENT, AuthMethod.PRIVATE_KEY_JWT).headers,
-    )
+    assert (expected, {}) == authenticate(CLIENT, AuthMethod.PRIVATE_KEY_JWT)
 
 
 @pytest.mark.parametrize("method", [AuthMethod.POST, AuthMethod.BASIC, AuthMethod.SECRET_AS_USER])

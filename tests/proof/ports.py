@@ -70,7 +70,6 @@ from token_refresh_worker.core.locked import VersionEntry
 from token_refresh_worker.oauth.formats import AuthMethod, RequestFormat
 from token_refresh_worker.oauth.request import TokenRequest
 from token_refresh_worker.oauth.response import EndpointResponse, FailedRequest
-from token_refresh_worker.oauth.revocation import Revoked
 from token_refresh_worker.providers.lifetime import VERSIONS_A_CLAIM, VERSIONS_A_DAY
 from token_refresh_worker.providers.loader import load_provider
 from token_refresh_worker.providers.provider import Grace
@@ -367,9 +366,8 @@ class CommandRun:
         done = revoke_grant(self._run, self._send)
         copy.replace(done.document, done.version_id)
 
-    def _send(self, request: TokenRequest) -> Revoked:
+    def _send(self, request: TokenRequest) -> None:
         self._ports.ask(Revoke(request.fields["token"]))
-        return Revoked()
 
 
 def authorized(scenario: Scenario, text: str, refresh_token: str, now: int) -> dict[str, object]:

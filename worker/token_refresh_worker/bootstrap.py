@@ -28,7 +28,6 @@ from token_refresh_worker.adapters.version_claims import VersionClaims
 from token_refresh_worker.oauth.formats import AuthMethod
 from token_refresh_worker.oauth.request import TokenRequest
 from token_refresh_worker.oauth.response import FailedRequest
-from token_refresh_worker.oauth.revocation import Revoked
 from token_refresh_worker.providers.provider import Provider
 from token_refresh_worker.run.credentials import find_credentials, previous_credentials
 from token_refresh_worker.run.events import Trigger
@@ -153,7 +152,7 @@ def token_endpoint(provider: Provider, *, client_key_id: str | None, client: Mak
 
 def revocation_sender(
     provider: Provider, *, client_key_id: str | None, client: MakeClient
-) -> Callable[[TokenRequest], Revoked | FailedRequest]:
+) -> Callable[[TokenRequest], FailedRequest | None]:
     """Return what sends a request to the provider's revocation endpoint, and to no other place."""
     at_revocation = replace(provider, token_endpoint=provider.revocation_endpoint)
     endpoint = token_endpoint(at_revocation, client_key_id=client_key_id, client=client)

@@ -21,7 +21,7 @@ from token_refresh_worker.core.steps import Fresh, Reason, Step, TokenUsed
 from token_refresh_worker.core.versions import CURRENT, OUTCOME, revoked_version_id
 from token_refresh_worker.oauth.request import TokenRequest
 from token_refresh_worker.oauth.response import FailedRequest, FailureKind
-from token_refresh_worker.oauth.revocation import Revoked, revocation_request
+from token_refresh_worker.oauth.revocation import revocation_request
 from token_refresh_worker.run.failures import utc
 from token_refresh_worker.run.redemption import Redemption
 from token_refresh_worker.run.request_sender import PreparedRefresh
@@ -41,7 +41,8 @@ _RULES: Final = tuple(rule for rule in plan.RULES if rule.check in _CHECKS)
 _TOKEN_GONE: Final = tuple(rule for rule in _RULES if rule.check is not plan.stop_at_used_token)
 """For a used token whose successor is lost for good: the provider may still end its grant."""
 
-SendRevocation = Callable[[TokenRequest], Revoked | FailedRequest]
+SendRevocation = Callable[[TokenRequest], FailedRequest | None]
+"""Sends the request to the provider; returns why the token may still work, or None if it works no more."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
@@ -77,11 +78,11 @@ class Revocation(Redemption):
         if self.parts.deadline.remaining_seconds < self.parts.needed_seconds:
             self.end_attempt(claim, Fate.NOT_REDEEMED)
             raise self._too_late()
-        response = self.send(prepared.request)
-        if isinstance(response, FailedRequest):
+        failed = self.send(prepared.request)
+        if failed is not None:
             # Nothing was redeemed, whatever became of the request: runs may go on at once.
-            self.end_attempt(claim, Fate.NOT_REDEEMED, response)
-            raise self._failed(response)
+            self.end_attempt(claim, Fate.NOT_REDEEMED, failed)
+            raise self._failed(failed)
         self.end_attempt(claim, Fate.REJECTED, FailedRequest(kind=FailureKind.GRANT_REJECTED, seen="", error="revoked"))
         document = snapshot.current.document
         before = document.origin or Origin(

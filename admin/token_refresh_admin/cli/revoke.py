@@ -20,7 +20,6 @@ from token_refresh_worker.bootstrap import revocation_sender
 from token_refresh_worker.core.snapshot import TokenSet
 from token_refresh_worker.core.versions import CURRENT
 from token_refresh_worker.oauth.formats import Grant
-from token_refresh_worker.oauth.revocation import Revoked
 from token_refresh_worker.providers.endpoint import host_of
 from token_refresh_worker.providers.provider import Provider
 from token_refresh_worker.run.failures import utc
@@ -106,7 +105,7 @@ def _sender(context: Context, settings: Settings, *, by_hand: bool) -> SendRevoc
             fix="Delete the client, or its secret, in the provider's settings",
         )
     if by_hand:
-        return lambda _: Revoked()
+        return lambda _: None
     if provider.revocation_endpoint:
         return revocation_sender(provider, client_key_id=settings.client_key_id, client=context.run_client)
     page = provider.authorization

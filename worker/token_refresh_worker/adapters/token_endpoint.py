@@ -30,7 +30,7 @@ from token_refresh_worker.oauth.response import (
     FailureKind,
     read_response,
 )
-from token_refresh_worker.oauth.revocation import Revoked, read_revocation
+from token_refresh_worker.oauth.revocation import read_revocation
 from token_refresh_worker.oauth.unread import may_hold_tokens, write_unread
 
 HEADERS: Final = {
@@ -117,8 +117,8 @@ class HttpTokenEndpoint:
             return replace(response, unread=write_unread(received))
         return response
 
-    def revoke(self, request: TokenRequest, *, timeout_seconds: float) -> Revoked | FailedRequest:
-        """Send `request` to what is a revocation endpoint, as `send` does."""
+    def revoke(self, request: TokenRequest, *, timeout_seconds: float) -> FailedRequest | None:
+        """Send `request` to what is a revocation endpoint, as `send` does; None if the token works no more."""
         arrived = _Call(self, request, TimeLimit(timeout_seconds)).response()
         return arrived if isinstance(arrived, FailedRequest) else read_revocation(*arrived)
 

@@ -3,7 +3,7 @@
 import base64
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, assert_never
 from urllib.parse import quote_plus
@@ -20,16 +20,8 @@ _DER_SEQUENCE: Final = 0x30
 _DER_INTEGER: Final = 0x02
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
-class ClientAuthentication:
-    """What one method adds to a request."""
-
-    fields: Mapping[str, str] = field(default_factory=dict)
-    headers: Mapping[str, str] = field(default_factory=dict)
-
-
-def authenticate(client: ClientCredentials, method: AuthMethod) -> ClientAuthentication:
-    """Apply exactly one method.
+def authenticate(client: ClientCredentials, method: AuthMethod) -> tuple[dict[str, str], dict[str, str]]:
+    """Return the fields and the headers that exactly one method adds to a request.
 
     Raises:
         ConfigurationError: The method needs a client secret and there is none.
@@ -37,18 +29,18 @@ def authenticate(client: ClientCredentials, method: AuthMethod) -> ClientAuthent
     client_id = {"client_id": client.client_id}
     match method:
         case AuthMethod.POST:  # RFC 6749 section 2.3.1
-            return ClientAuthentication(fields={**client_id, "client_secret": _secret(client, method)})
+            return {**client_id, "client_secret": _secret(client, method)}, {}
         case AuthMethod.BASIC:
             # Both parts are form-encoded before they are joined (RFC 6749 section 2.3.1).
             pair = f"{quote_plus(client.client_id)}:{quote_plus(_secret(client, method))}"
-            return ClientAuthentication(headers=_basic(pair))
+            return {}, _basic(pair)
         case AuthMethod.NONE:  # RFC 6749 section 3.2.1
-            return ClientAuthentication(fields=client_id)
+            return client_id, {}
         case AuthMethod.PRIVATE_KEY_JWT | AuthMethod.AWS_IAM_JWT:
             # The adapter adds the assertion itself, because each request needs a new one.
-            return ClientAuthentication(fields={**client_id, "client_assertion_type": ASSERTION_TYPE})
+            return {**client_id, "client_assertion_type": ASSERTION_TYPE}, {}
         case AuthMethod.SECRET_AS_USER:  # without a password and without an identifier (Stripe)
-            return ClientAuthentication(headers=_basic(f"{_secret(client, method)}:"))
+            return {}, _basic(f"{_secret(client, method)}:")
     assert_never(method)
 
 

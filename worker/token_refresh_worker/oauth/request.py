@@ -53,8 +53,8 @@ def token_request(
     endpoint: str = "",
 ) -> TokenRequest:
     """Build a token request of any grant type from the grant's own fields."""
-    authentication = authenticate(client, request_format.auth_method)
-    named = {request_format.names.get(name, name): value for name, value in {**fields, **authentication.fields}.items()}
+    of_client, headers = authenticate(client, request_format.auth_method)
+    named = {request_format.names.get(name, name): value for name, value in {**fields, **of_client}.items()}
     # A profile drops a field by giving it an empty name.
     named.pop("", None)
     # Not signed yet: `jti` and `exp` must be new each time the request is sent (RFC 7523 section 3).
@@ -68,6 +68,6 @@ def token_request(
         method=request_format.method,
         encoding=request_format.encoding,
         fields=named,
-        headers={**request_format.headers, **authentication.headers},
+        headers={**request_format.headers, **headers},
         assertion=assertion if request_format.auth_method in ASSERTED else None,
     )

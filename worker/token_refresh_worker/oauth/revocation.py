@@ -1,6 +1,6 @@
 """The request that revokes a token, and what its response says (RFC 7009). Nothing here sends or receives."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import timedelta
 from typing import Final
 
@@ -36,18 +36,13 @@ def revocation_request(  # noqa: PLR0913 - a request's parts, and the two format
     return token_request(fields, client, replace(request_format, method="POST", encoding=encoding), endpoint=endpoint)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
-class Revoked:
-    """The token works no more."""
-
-
-def read_revocation(status: int, body: bytes | None, retry_after: timedelta | None = None) -> Revoked | FailedRequest:
-    """Decide what a response proves: whether the token works no more."""
+def read_revocation(status: int, body: bytes | None, retry_after: timedelta | None = None) -> FailedRequest | None:
+    """Decide what a response proves; None if the token works no more."""
     error = ((body and read_fields(body, Encoding.JSON)) or {}).get("error")
     code = error if isinstance(error, str) else None
     # Some send errors with status 200.
     if (200 <= status < 300 and not error) or (status == 400 and code in _UNKNOWN_TOKEN):  # noqa: PLR2004 - RFC 7009 section 2.2
-        return Revoked()
+        return None
     if code in CLIENT_CODES or status == 401:  # noqa: PLR2004 - RFC 6749 section 5.2
         return FailedRequest(kind=FailureKind.CLIENT_REJECTED, seen=f"HTTP {status}")
     busy = status in {429, 503}
