@@ -11,6 +11,7 @@ The list is there to be read: what is not noticed may be a truth that no test st
 import argparse
 import ast
 import gc
+import importlib
 import json
 import os
 import random
@@ -61,6 +62,12 @@ class Function:
     def lines(self) -> int:
         """How many lines it has."""
         return int(self.node.end_lineno - self.node.lineno + 1)
+
+    @property
+    def module(self) -> str:
+        """The module that it is in, as Python names it."""
+        _, *inner = Path(self.path).relative_to(ROOT).with_suffix("").parts
+        return ".".join(inner).removesuffix(".__init__")
 
     @property
     def folder(self) -> str:
@@ -158,6 +165,8 @@ class Planter:
 
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
         """Learn what the tests reach, plant, and print each bug with the test that noticed it."""
+        for name in {bug.function.module for bug in self._bugs}:
+            importlib.import_module(name)  # or a function that a command imports late is made after the bug was planted
         items = {item.nodeid: item for item in session.items}
         reached = self._learn(session)
         bugs, running = list(self._bugs), dict[int, Bug]()

@@ -1,6 +1,7 @@
 """Random bugs: what `scripts/prove mutation` plants is another function of the same name."""
 
 from collections import Counter
+from importlib.util import find_spec
 from random import Random
 
 import pytest
@@ -47,3 +48,11 @@ def test_functions_are_drawn_by_their_lines(product: Product) -> None:
     long = sum(each.lines > 15 for each in of_folder) / len(of_folder)
 
     assert drawn["long"] / drawn.total() > 1.3 * long
+
+
+def test_a_command_that_is_imported_late_is_planted_in(product: Product) -> None:
+    """Each function's module has the name that a command imports it by: it is there before bugs are planted."""
+    for path, module in {(each.path, each.module) for each in product.functions}:
+        spec = find_spec(module)
+        assert spec is not None
+        assert spec.origin == path
