@@ -9,8 +9,9 @@ import pytest
 from cli.screens import in_words, recorded
 from fleet.command import HOUR, IN_FORCE, run
 from fleet.command import NOW as BEGIN
-from fleet.rows import arn, row, seen
+from fleet.rows import HOST, arn, row, seen
 from token_refresh_worker.fleet.aws.index import TableIndex
+from token_refresh_worker.fleet.core.breaker import Breaker, BreakerReason
 from token_refresh_worker.fleet.core.row import State
 from token_refresh_worker.run.outcome import CopyState
 
@@ -18,11 +19,12 @@ HALF = timedelta(minutes=30)
 """Added to all times: what is left of the hour is not counted."""
 NOW = BEGIN - HALF
 LATER = BEGIN + HALF
+REASONS = ((BreakerReason.CLIENT_REJECTED, 1), (BreakerReason.NO_RESPONSE, 2))
 
 
 @pytest.fixture
 def members(index: TableIndex) -> TableIndex:
-    """Three providers, copies in each state, and two that left."""
+    """Four providers, copies in each state and of different ages, two breakers, and three that left."""
     since = NOW - 5 * HOUR
     healthy = seen(at=NOW, expires_at=LATER + 2 * HOUR, due_at=LATER + HOUR, since=since)
     dead, wrong, gone = (
@@ -43,6 +45,10 @@ def members(index: TableIndex) -> TableIndex:
         ("f/copy-missing", "xero", replace(behind, copy=CopyState.MISSING)),
         ("g/copy-unread", "hubspot", replace(behind, copy=CopyState.UNREAD, copy_error="SecretAccessDenied")),
         ("h/copy-older", "hubspot", replace(behind, copy=CopyState.OLDER)),
+        ("h/copy-refused", "xero", replace(behind, copy=CopyState.OLDER, copy_error="SecretAccessDenied")),
+        ("h/copy-current", "xero", replace(healthy, at=NOW - HOUR, copy=CopyState.CURRENT)),
+        ("h/copy-just-behind", "xero", replace(healthy, copy_behind_at=BEGIN, copy=CopyState.OLDER)),
+        ("n/expired-first", "zoho", seen(at=since, expires_at=NOW - 4 * HOUR, due_at=NOW - 5 * HOUR, since=since)),
         ("i/paused", "xero", replace(healthy, tokens=replace(healthy.tokens, expires_at=LATER + HOUR))),
     ):
         index.add(row(name, provider=provider, found=found, next_at=LATER + HOUR, added_at=NOW - 24 * HOUR))
@@ -51,7 +57,14 @@ def members(index: TableIndex) -> TableIndex:
         index.add(row(f"k/{number}", provider="upwork", found=gone, next_at=LATER, added_at=NOW - 24 * HOUR))
     index.pause(replace(IN_FORCE, until=LATER + 2 * HOUR), secret_arn=arn("i/paused"))
     index.pause(replace(IN_FORCE, until=LATER + 3 * HOUR, by="another", why="theirs"), provider="hubspot")
-    for name, at, quietly in (("l/removed", NOW, True), ("m/vanished", NOW - 2 * HOUR, False)):
+    index.pause(replace(IN_FORCE, until=LATER + HOUR), provider="zoho")
+    slow, down = (Breaker(reason=reason, allowed=allowed) for reason, allowed in REASONS)
+    index.tell_breakers({f"xero/{HOST}": slow, f"hubspot/{HOST}": down}, BEGIN)
+    for name, at, quietly in (
+        ("l/removed", NOW, True),
+        ("m/vanished", NOW - 2 * HOUR, False),
+        ("m/vanished-before", NOW - 48 * HOUR, False),
+    ):
         index.add(row(name, provider="xero", found=healthy))
         index.remove(arn(name), at, quietly=quietly)
     return index

@@ -56,7 +56,7 @@ def pause(  # noqa: PLR0913 - options, each by its name
     # Not refused: secrets that no run has read yet may turn out to be this provider's.
     if provider and not rows:
         note(f"No secret of fleet {fleet} has the provider {provider} now.", style="yellow")
-    if ends := ends_before(rows, made):
+    if ends := ends_before(rows, made, now):
         note(f"{will_expire(ends)}.", style="yellow")
     return 0
 
@@ -88,10 +88,10 @@ def _check(provider: str | None, *, everything: bool) -> None:
         raise typer.BadParameter("give one of --provider and --all")
 
 
-def ends_before(rows: Iterable[Row], pause: Pause) -> list[tuple[datetime, str]]:
-    """Return when the access tokens of living secrets expire before a pause ends, and their names, in order."""
+def ends_before(rows: Iterable[Row], pause: Pause, now: datetime) -> list[tuple[datetime, str]]:
+    """Return when access tokens of living secrets will expire before a pause ends, and their names, in order."""
     living = ((row.expires_at, row.name) for row in rows if row.is_living)
-    return sorted((at, name) for at, name in living if at and at < pause.until)
+    return sorted((at, name) for at, name in living if at and now < at < pause.until)
 
 
 def will_expire(ends: Sequence[tuple[datetime, str]]) -> str:

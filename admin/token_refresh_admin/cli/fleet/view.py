@@ -104,7 +104,7 @@ class FleetSelection:
         named |= {f"secret {row.name}": (row.pause, [row]) for row in rows if row.pause}
         for what, (pause, its) in named.items():
             if pause is not None and self.now < pause.until:
-                yield PauseInForce(what, pause, ends_before(its, pause))
+                yield PauseInForce(what, pause, ends_before(its, pause, self.now))
 
     @property
     def findings(self) -> list[Finding]:
