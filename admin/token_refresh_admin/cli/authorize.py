@@ -105,7 +105,7 @@ def authorize(  # noqa: PLR0913 - options, each by its name
         bool, typer.Option("--create", help="Create the secret even if another region has one of this name.")
     ] = False,
     another_account: Annotated[
-        bool, typer.Option("--another-account", help="Store the grant even if another account gave it than before.")
+        bool, typer.Option("--another-account", help="Store the grant even if it is of another account than before.")
     ] = False,
     yes: Annotated[
         bool, typer.Option("--yes", help="Create the secret or replace a token set without asking.")

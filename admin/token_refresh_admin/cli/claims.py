@@ -29,13 +29,13 @@ def move(
     to: Annotated[ClaimStoreKind, typer.Option(help="Where the claims go.")],
     table: Annotated[str | None, typer.Option(help="The DynamoDB table; default $CLAIM_TABLE.")] = None,
     lost: Annotated[
-        bool, typer.Option("--lost", help="The old table is lost. Name another one, such as one restored from it.")
+        bool, typer.Option("--lost", help="The old table is lost; --table names its successor, such as a restored one.")
     ] = False,
 ) -> int:
     """Move the claims on one secret to another claim store.
 
-    The schedule goes on. Afterwards, runs with the old claim store send nothing: deploy with the new one. After an
-    interruption, run it again.
+    The schedule goes on. After the move, runs send nothing if their deployment still names the old claim store. If the
+    command is interrupted, run it again.
     """
     if fleet := context.source.fleet:
         leave = context.command("fleet remove", "--fleet", fleet)

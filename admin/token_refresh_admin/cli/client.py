@@ -34,12 +34,12 @@ def client(
     client_id: Annotated[
         str | None, typer.Option(help="The client that the tokens belong to, where another one is stored by mistake.")
     ] = None,
-    yes: Annotated[bool, typer.Option("--yes", help="Ask nothing but the credentials.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Ask only for the credentials.")] = False,
 ) -> int:
     """Replace the client credentials: the tokens stay, and nobody has to consent again.
 
-    They go into the secret that CLIENT_SECRET_ID names, else beside the tokens. Another client ID than the stored one
-    has to be named or confirmed: a provider rejects the tokens of another client. Then it tries them, as doctor does.
+    They are stored in the secret that CLIENT_SECRET_ID names, else beside the tokens, and tried as doctor tries them. A
+    new client ID must be named or confirmed, because a provider rejects the tokens of another client.
     """
     refuse_white_space(client_id)
     shown = context.store().read(label=CURRENT)

@@ -58,7 +58,7 @@ _OPTIONS: Final = {
         help="Name of the provider's profile; default $PROVIDER, then the token document's.",
         autocompletion=names_beginning,
     ),
-    "function": _COMMON(help="The deployed function: its settings apply."),
+    "function": _COMMON(help="Name of the deployed function, whose settings then apply."),
 }
 _DEBUG: Final = _COMMON("--debug", help="Print where an error was raised; never a secret.")
 SHARED: Final = {

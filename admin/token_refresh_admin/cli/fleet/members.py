@@ -118,7 +118,7 @@ def retry(
     fleet: FleetName,
     state: Annotated[
         RetryFilter | None,
-        typer.Option(help="error: those whose last run or copy failed, refused tokens included; overdue; or all."),
+        typer.Option(help="error: secrets whose last run or copy failed, or that keep refused tokens; overdue; all."),
     ] = None,
 ) -> int:
     """After a repair, try secrets within a minute, instead of up to an hour later.
@@ -161,7 +161,7 @@ def resync(
     *,
     fleet: FleetName,
     believe: Annotated[
-        bool, typer.Option("--believe", help="Remove what has left, even if it is a large part of the fleet.")
+        bool, typer.Option("--believe", help="Remove secrets that have left, even if they are much of the fleet.")
     ] = False,
     as_json: Json = False,
 ) -> int:
