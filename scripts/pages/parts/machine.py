@@ -144,14 +144,15 @@ _WITHOUT_DOCSTRING: Final = {
 
 def status() -> str:
     """Return the fields of `status --json`."""
-    named = [*_members(status_command, "_print_json"), *_members(status_command, "state_fields")]
+    named = [*_members(status_command, "_read"), *_members(status_command, "state_fields")]
     return _described("status", STATUS, named)
 
 
 def doctor() -> str:
     """Return the fields of `doctor --json`."""
-    checks = [f"checks[].{name}" for name in _members(doctor_command, "_as_fields")]
-    return _described("doctor", DOCTOR, [*_members(doctor_command, "doctor"), *checks])
+    # The list has a name before it is printed; what else there is belongs to each check.
+    of_all = {"failed": "failed", "checks": "checks[]"}
+    return _described("doctor", DOCTOR, [of_all.get(n, f"checks[].{n}") for n in _members(doctor_command, "doctor")])
 
 
 def history() -> str:
