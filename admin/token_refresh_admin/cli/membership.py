@@ -69,13 +69,9 @@ class Copies:
     context: Context
     template: str
 
-    def name_of(self, secret_id: str) -> str:
-        """Return the name of a secret's copy."""
-        return str(copy_name(self.template, secret_id))
-
     def make(self, secret_id: str, kms_key: str | None = None) -> None:
         """Make the copy of a secret, empty and under the secret's own key, unless it is there."""
-        source, name = secret_name(secret_id), self.name_of(secret_id)
+        source, name = secret_name(secret_id), str(copy_name(self.template, secret_id))
         under = self.template.partition("{secret}")[0]
         if source.startswith(under):
             raise ConfigurationError(
@@ -92,9 +88,8 @@ class Copies:
                 **given,
             )
         elif tags_in(found).get(COPY_OF_TAG) != source:
-            look = Command.of(
-                "aws secretsmanager describe-secret --secret-id {} --region {}", name, self.context.region
-            )
+            line = "aws secretsmanager describe-secret --secret-id {} --region {}"
+            look = Command.of(line, name, self.context.region)
             raise ConfigurationError(
                 f"secret {name} is not a copy of {source}, whose copy needs this name",
                 fix=("Give it another name. To see what it is: ", look),
@@ -104,7 +99,7 @@ class Copies:
 
     def remove(self, secret_id: str) -> None:
         """Schedule the deletion of a secret's copy, if there is one; another secret of its name stays."""
-        source, name = secret_name(secret_id), self.name_of(secret_id)
+        source, name = secret_name(secret_id), str(copy_name(self.template, secret_id))
         found = self._described(name)
         if found is not None and tags_in(found).get(COPY_OF_TAG) == source and "DeletedDate" not in found:
             self.context.call("DeleteSecret", name, RecoveryWindowInDays=RECOVERY_DAYS)

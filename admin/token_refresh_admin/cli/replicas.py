@@ -94,16 +94,13 @@ def examine_replicas(
             yield Finding.attention(f"{where} is behind for {span(behind)}", "see whether it failed: ", see)
         if replica.status in {ReplicaStatus.FAILED, ReplicaStatus.GONE}:
             how = "failed" if replica.status is ReplicaStatus.FAILED else "is gone"
+            key = f",KmsKeyId={replica.key_arn}" if replica.key_arn else ""
+            line = "aws secretsmanager replicate-secret-to-regions --secret-id {} --add-replica-regions {} --region {}"
+            again = Command.of(line, secret_id, f"Region={replica.region}{key}", context.region)
             yield Finding.broken(
                 f"{where} {how}: consumers there read old tokens, or none",
                 *("see why: ", see),
                 ". Correct that: the function's role needs kms:GenerateDataKey and kms:Encrypt on a key of that "
                 "region, and no other secret there may have the name. Then replicate again: ",
-                _again(context, secret_id, replica),
+                again,
             )
-
-
-def _again(context: Context, secret_id: str, replica: Replica) -> Command:
-    key = f",KmsKeyId={replica.key_arn}" if replica.key_arn else ""
-    line = "aws secretsmanager replicate-secret-to-regions --secret-id {} --add-replica-regions {} --region {}"
-    return Command.of(line, secret_id, f"Region={replica.region}{key}", context.region)
