@@ -12,7 +12,7 @@ from testbed.builders import origin, policy
 from testbed.fakes import tokens
 from token_refresh.errors import TokenRefreshError
 from token_refresh_admin.changes.change import ChangeFailed
-from token_refresh_admin.changes.past import TokenUse, VersionHistory, list_versions
+from token_refresh_admin.changes.past import TokenUse, VersionHistory
 from token_refresh_admin.changes.restore import judge
 from token_refresh_worker.oauth.request import TokenRequest
 from token_refresh_worker.oauth.response import EndpointResponse, FailedRequest, FailureKind
@@ -68,8 +68,7 @@ class Secret(World):
             self.execute(force=True)
 
     def past(self) -> VersionHistory:
-        listed = list_versions(self.store.versions(), self.store, needs_refresh_token=True)
-        return VersionHistory(parts=self.run().parts, listed=listed)
+        return VersionHistory(parts=self.run().parts)
 
     def fate(self, version_id: str = FIRST) -> TokenUse:
         past = self.past()

@@ -27,7 +27,7 @@ from token_refresh_admin.changes import client as client_module
 from token_refresh_admin.changes import restore as restore_module
 from token_refresh_admin.changes.change import ChangeFailed, fields_of
 from token_refresh_admin.changes.client import replace_client
-from token_refresh_admin.changes.past import VersionHistory, list_versions
+from token_refresh_admin.changes.past import VersionHistory
 from token_refresh_worker.core import schedule
 from token_refresh_worker.core.schedule import Policy, due_at, grant_end, known_lifetime, run_period
 from token_refresh_worker.core.snapshot import TokenSet
@@ -184,8 +184,7 @@ class Life:
         self.world.move(in_table("claims") if self.world.policy.claim_store == IN_VERSIONS else IN_VERSIONS)
 
     def restore(self) -> None:
-        listed = list_versions(self.world.store.versions(), self.world.store, needs_refresh_token=True)
-        past = VersionHistory(parts=self.world.run().parts, listed=listed)
+        past = VersionHistory(parts=self.world.run().parts)
         with suppress(ChangeFailed):
             older = restore_module.prepare(past, restore_module.choose(past, None), lambda _: self.world.policy)
             older.store(self.world.run().parts).publish()

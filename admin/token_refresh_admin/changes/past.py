@@ -3,7 +3,7 @@
 A run says it: what it would read if that version were current.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
@@ -65,33 +65,16 @@ class ListedVersion(VersionEntry):
         return self.document.origin if self.document else None
 
 
-def list_versions(
-    entries: Iterable[VersionEntry], store: SecretStore, *, needs_refresh_token: bool
-) -> list[ListedVersion]:
-    """Read the listed versions, the newest first."""
-    by_id = {entry.version_id: entry for entry in entries}  # A version that moves between pages is listed twice.
-    listed = [_read_entry(entry, store, needs_refresh_token=needs_refresh_token) for entry in by_id.values()]
-    # Only a version ID that derives from a claim proves that a run stored the set: an edited copy keeps `tokenRefresh`.
-    claims = {version.version_id for version in listed if version.claim}
-    received = {staged_version_id(claim, version.version_id) for claim in claims for version in listed}
-    marked = [
-        replace(version, kind=VersionKind.RECEIVED) if version.document and version.version_id in received else version
-        for version in listed
-    ]
-    return sorted(marked, key=lambda version: version.created_at, reverse=True)
-
-
-def _read_entry(entry: VersionEntry, store: SecretStore, *, needs_refresh_token: bool) -> ListedVersion:
+def _read_entry(entry: VersionEntry, parts: RunDependencies) -> ListedVersion:
     with IgnoreKmsRefusals():
-        found = store.read(version_id=entry.version_id)
-        return _identify(entry, found, needs_refresh_token=needs_refresh_token)
-    return replace(_identify(entry, None, needs_refresh_token=needs_refresh_token), kind=VersionKind.LOCKED)
+        return _identify(entry, parts.store.read(version_id=entry.version_id), parts)
+    return replace(_identify(entry, None, parts), kind=VersionKind.LOCKED)
 
 
-def _identify(entry: VersionEntry, value: SecretVersion | None, *, needs_refresh_token: bool) -> ListedVersion:
+def _identify(entry: VersionEntry, value: SecretVersion | None, parts: RunDependencies) -> ListedVersion:
     version_id, created_at = entry.version_id, entry.created_at
     text = (value.value if value else None) or SecretValue("")
-    document = document_of(fields_of(value), needs_refresh_token=needs_refresh_token)
+    document = document_of(fields_of(value), needs_refresh_token=parts.provider.needs_refresh_token)
     claim = read_claim(version_id, text, created_at)
     record = None if claim else read_record(text)
     if document is not None:
@@ -167,8 +150,23 @@ class VersionHistory:
     """The versions of a secret, and the attempts on its refresh tokens."""
 
     parts: RunDependencies
-    listed: list[ListedVersion]
-    """The newest first."""
+
+    @cached_property
+    def listed(self) -> list[ListedVersion]:
+        """The versions, the newest first."""
+        by_id = {entry.version_id: entry for entry in self.parts.store.versions()}  # One that moves is listed twice.
+        listed = [_read_entry(entry, self.parts) for entry in by_id.values()]
+        # Only a version ID that derives from a claim proves that a run stored the set: an edited copy keeps
+        # `tokenRefresh`.
+        claims = {version.version_id for version in listed if version.claim}
+        received = {staged_version_id(claim, version.version_id) for claim in claims for version in listed}
+        marked = [
+            replace(version, kind=VersionKind.RECEIVED)
+            if version.document and version.version_id in received
+            else version
+            for version in listed
+        ]
+        return sorted(marked, key=lambda version: version.created_at, reverse=True)
 
     def snapshot(self, current: SecretVersion) -> Snapshot:
         """Read what a run would read if that version were current.

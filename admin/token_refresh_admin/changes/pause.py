@@ -14,7 +14,7 @@ from token_refresh_worker.core.steps import SettingsMismatch
 from token_refresh_worker.core.versions import claim_version_id
 from token_refresh_worker.run.failures import mismatch, utc
 from token_refresh_worker.run.memory import Memory
-from token_refresh_worker.run.ports import Clock, RunDependencies
+from token_refresh_worker.run.ports import RunDependencies
 from token_refresh_worker.run.snapshot_reader import SnapshotReader
 from token_refresh_worker.stored.origin import ClaimStoreKind
 
@@ -25,7 +25,6 @@ class Pausing:
 
     open: Callable[[], RunDependencies]
     """Opens the secret, for each try: a run that is under way may take minutes."""
-    clock: Clock
     run_period: timedelta | None = None
     """The longest time between two scheduled runs; None where it is not set."""
     waiting: Callable[[datetime], None] = lambda _: None
@@ -43,7 +42,7 @@ class Pausing:
 
     def paused(self) -> ClaimPause | None:
         """Return the pause that holds now, also where the newest claim's label is gone, or a read of it is stale."""
-        return pause_of(read_newest(self.open(), self.clock))
+        return pause_of(read_newest(self.open()))
 
     def resume(self, ended: ClaimPause) -> None:
         """End this pause; another one, which somebody began meanwhile, stays."""
@@ -71,9 +70,10 @@ class Pausing:
             appended = follows and parts.claims.append(claim, after=snapshot.newest_claim_id)
             return (snapshot, made) if appended else None
 
-        done = repeated(once, self.clock)
+        parts = self.open()
+        done = repeated(once, parts.deadline.clock)
         if done is None:
-            secret = self.open().secret
+            secret = parts.secret
             raise ChangeFailed.for_now(
                 f"other runs kept changing secret {secret.secret_id}, or reads of it stayed old; {stays}",
                 fix=("Try again: ", secret.command(name)),
@@ -84,7 +84,7 @@ class Pausing:
         """Read what is stored, when no run is under way."""
         while True:
             parts = self.open()
-            snapshot = read_newest(parts, self.clock)
+            snapshot = read_newest(parts)
             # Asked by itself: before it, a run would store what has arrived.
             other = refuse_other_settings(snapshot, RunState(), parts.policy)
             if isinstance(other, SettingsMismatch):
@@ -98,7 +98,7 @@ class Pausing:
                 return parts, snapshot
             # It may have to keep its tokens beside its claim. Meanwhile no other run sends anything.
             self.waiting(snapshot.open_until)
-            self.clock.sleep(WAIT_SECONDS)
+            parts.deadline.clock.sleep(WAIT_SECONDS)
 
     def _refuse_losses(self, parts: RunDependencies, snapshot: Snapshot, made: ClaimPause) -> None:
         if snapshot.is_dead:
@@ -122,9 +122,9 @@ class Pausing:
             )
 
 
-def read_newest(parts: RunDependencies, clock: Clock) -> Snapshot:
+def read_newest(parts: RunDependencies) -> Snapshot:
     """Read what is stored with the newest claim, also where its label is gone, or a read of it is stale."""
-    memory = Memory(clock=clock)
+    memory = Memory(clock=parts.deadline.clock)
     reader = SnapshotReader(parts=replace(parts, published=None), memory=memory)
     snapshot = reader.read()
     if parts.policy.claim_store.kind is ClaimStoreKind.TABLE:

@@ -42,13 +42,6 @@ class CommandFailed(ChangeFailed):
     """The name of the error that it reports, if that is another one's."""
 
 
-def name_of(failure: TokenRefreshError) -> str:
-    """Return the name of an error, as machines read it."""
-    if isinstance(failure, ChangeFailed):
-        return getattr(failure, "name", "") or ChangeFailed.__name__
-    return type(failure).__name__
-
-
 def exit_code_of(failure: TokenRefreshError) -> int:
     """Return the exit status of a command that acts and ends with this error."""
     return EX_NEEDS_PERSON if failure.needs_person else EX_LATER
@@ -56,9 +49,9 @@ def exit_code_of(failure: TokenRefreshError) -> int:
 
 def error_fields(failure: TokenRefreshError) -> dict[str, Any]:
     """Return an error for machines."""
-    return _fields(
-        name_of(failure), in_json(failure.parts), needs_person=failure.needs_person, retry_at=failure.retry_at
-    )
+    its_class = ChangeFailed if isinstance(failure, ChangeFailed) else type(failure)
+    name = getattr(failure, "name", "") or its_class.__name__
+    return _fields(name, in_json(failure.parts), needs_person=failure.needs_person, retry_at=failure.retry_at)
 
 
 def usage_fields() -> dict[str, Any]:

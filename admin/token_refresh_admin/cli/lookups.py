@@ -20,7 +20,7 @@ from token_refresh.errors import (
     TokenRefreshError,
 )
 from token_refresh_admin.changes.change import fields_of
-from token_refresh_admin.changes.past import VersionHistory, list_versions
+from token_refresh_admin.changes.past import VersionHistory
 from token_refresh_admin.cli.context import Context
 from token_refresh_admin.cli.deployment import ONE_TRY, newest_origin, tags_in
 from token_refresh_admin.cli.screen import note
@@ -156,8 +156,4 @@ def settings_of(context: Context, fields: Mapping[str, object]) -> Settings:
 
 def read_past(context: Context) -> VersionHistory:
     """Read all versions of the secret."""
-    settings = settings_of(context, context.stored())
-    parts = context.run(settings).parts
-    needs_refresh_token = settings.provider.needs_refresh_token
-    listed = list_versions(parts.store.versions(), parts.store, needs_refresh_token=needs_refresh_token)
-    return VersionHistory(parts=parts, listed=listed)
+    return VersionHistory(parts=context.run(settings_of(context, context.stored())).parts)

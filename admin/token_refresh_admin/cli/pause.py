@@ -15,7 +15,6 @@ from token_refresh_admin.cli.command import command, read_duration
 from token_refresh_admin.cli.context import Context
 from token_refresh_admin.cli.membership import own_index
 from token_refresh_admin.cli.screen import errors, printable, say, say_done
-from token_refresh_worker.bootstrap import SystemClock
 from token_refresh_worker.core.claims import LONGEST_PAUSE, LONGEST_REASON, ClaimPause
 from token_refresh_worker.core.schedule import Policy, due_at, window_of
 from token_refresh_worker.core.snapshot import Snapshot
@@ -101,7 +100,6 @@ def _open(context: Context) -> tuple[Pausing, Policy]:
     settings = context.settings_for(context.stored())
     pauses = Pausing(
         open=lambda: context.run(settings).parts,
-        clock=SystemClock(),
         run_period=settings.run_period,
         waiting=lambda until: errors().print(f"A run is under way; its claim ends at {utc(until)} at the latest."),
     )
