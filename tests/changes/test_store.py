@@ -13,7 +13,7 @@ from testbed.builders import NOW
 from testbed.fakes import PUBLISHED_ID, FakeStore, tokens
 from token_refresh.errors import SecretAccessDenied, SecretEmpty
 from token_refresh.secret_value import SecretValue
-from token_refresh_admin.changes.authorization_request import AuthorizationRequest, Redirect
+from token_refresh_admin.changes.authorization_request import AuthorizationRequest, Redirect, with_variables
 from token_refresh_admin.changes.authorize import (
     Account,
     AnotherAccount,
@@ -27,6 +27,7 @@ from token_refresh_admin.changes.publish import StoredGrant
 from token_refresh_admin.changes.store import SWAPS, NewGrant
 from token_refresh_worker.core.versions import CURRENT
 from token_refresh_worker.providers.loader import load_provider
+from token_refresh_worker.providers.variables import variables_in
 from token_refresh_worker.stored.credentials import ClientCredentials
 from token_refresh_worker.stored.origin import in_table
 
@@ -35,6 +36,17 @@ def authorize(world: World, **known: Any) -> StoredGrant:
     """Store the tokens of a new grant; what was known before the consent is `known`."""
     grant = NewGrant(tokens=tokens(7), sent_at=world.clock.service_now)
     return grant.store(world.run().parts, known, dict)
+
+
+@pytest.mark.parametrize("key", ["providerVariables", "provider_variables"])
+@pytest.mark.parametrize("spelled", [{"accessToken": "a"}, {"access_token": "a"}, {"client_id": "c"}, {}])
+def test_variables_are_stored_where_they_are_read(spelled: dict[str, str], key: str) -> None:
+    """A variable that a redirect or an option brings counts, and none is lost, however tokens and key are spelled."""
+    changed = with_variables({**spelled, key: {"shop": "old", "tenant": "acme"}}, {"shop": "new"})
+
+    assert {"shop": "new", "tenant": "acme"} == variables_in(changed)
+    assert {*spelled, key} == {*changed}
+    assert {"shop": "new"} == variables_in(with_variables(spelled, {"shop": "new"}))
 
 
 def test_an_edit_during_the_consent() -> None:

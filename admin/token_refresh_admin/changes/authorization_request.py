@@ -19,7 +19,7 @@ from token_refresh_worker.oauth.request import TokenRequest, token_request
 from token_refresh_worker.providers.endpoint import host_of, read_endpoint
 from token_refresh_worker.providers.provider import AuthorizationPage, Provider
 from token_refresh_worker.providers.redirect import RedirectFormat
-from token_refresh_worker.providers.variables import PROVIDER_KEY, fill, places, variables_in
+from token_refresh_worker.providers.variables import PROVIDER_KEY, VARIABLES_KEYS, fill, places, variables_in
 from token_refresh_worker.stored.credentials import ClientCredentials
 
 _ERROR_CODES: Final = {  # RFC 6749 section 4.1.2.1
@@ -277,9 +277,8 @@ def with_variables(fields: Mapping[str, object], variables: Mapping[str, str]) -
     """Return the token document's keys with these variables of the provider, in the spelling that is there."""
     if not variables:
         return dict(fields)
-    key = "provider_variables" if is_snake(fields) else "providerVariables"
-    known = fields.get(key)
-    return {**fields, key: {**(known if isinstance(known, dict) else {}), **variables}}
+    key = next((key for key in VARIABLES_KEYS if key in fields), VARIABLES_KEYS[is_snake(fields)])
+    return {**fields, key: {**variables_in(fields), **variables}}
 
 
 def _filled(endpoint: str, template: Provider, fields: Mapping[str, object]) -> str:

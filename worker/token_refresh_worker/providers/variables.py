@@ -15,6 +15,8 @@ from token_refresh.stored.json_object import json_type
 from token_refresh_worker.providers.endpoint import host_of, read_endpoint
 
 PROVIDER_KEY: Final = "provider"
+VARIABLES_KEYS: Final = ("providerVariables", "provider_variables")
+"""Of two that are there, the first one counts. A set of tokens in one spelling may have the key of the other one."""
 
 _PLACE: Final = re.compile(r"\{([a-z_]+)\}")
 _HOST: Final = r"[\w{}-]+(\.[\w{}-]+)*"
@@ -91,7 +93,7 @@ def provider_named_in(fields: Mapping[str, object]) -> str | None:
 
 def variables_in(fields: Mapping[str, object]) -> dict[str, object]:
     """Return the provider's variables that a token document names, in either spelling."""
-    found = fields.get("providerVariables", fields.get("provider_variables"))
+    found = fields.get(next((key for key in VARIABLES_KEYS if key in fields), ""))
     return dict(found) if isinstance(found, dict) else {}
 
 
