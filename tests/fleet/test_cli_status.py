@@ -192,15 +192,20 @@ KEPT = seen(error_type="TokensKept", at=NOW, refused_at=NOW, expires_at=NOW + 2 
         (replace(late("gone"), pause=IN_FORCE), 2, "expired: 1 access token, the first of gone"),
         (row("new", new=True), 1, "joined over ten minutes ago, and never read: 1 secret"),
         (
+            row("doubted", found=seen(error_type="TokenEndpointUnavailable", expires_at=None, due_at=None)),
+            1,
+            "without an access token whose expiry is believed: 1, the first in doubted",
+        ),
+        (
             row("refused", next_at=NOW + HOUR, found=KEPT),
             1,
             "refused by Secrets Manager, and not stored since: 1 secret",
         ),
     ],
-    ids=["expired behind a pause", "unread", "refused"],
+    ids=["expired behind a pause", "unread", "not believed", "refused"],
 )
 def test_what_states_do_not_say(index: TableIndex, member: Row, code: int, words: str) -> None:
-    """A pause excuses no expired token, an unread secret is no healthy one, and refused tokens wait for somebody."""
+    """A pause excuses no expired token; what is unread or not believed is not healthy; refused tokens wait."""
     index.add(healthy("fine"))
     index.add(healthy("refused-before", refused_at=NOW - HOUR))  # Its last run found nothing to store.
     if code == 2:

@@ -61,8 +61,6 @@ class Life:
     """The access tokens that came again, in order of issue."""
     theirs: set[str] = field(default_factory=set)
     """The access tokens that another job stored: beside each is what was learned of the one before."""
-    over: set[str] = field(default_factory=set)
-    """The access tokens that were called over, rightly or not."""
     told: timedelta = field(init=False)
     """How long tokens live at least while nobody says it."""
     grant: timedelta | None = field(init=False)
@@ -107,8 +105,6 @@ class Life:
         if self.world.policy.lifetime is None and "lifetime_seconds" not in before.get("tokenRefresh", {}):
             wrong = min(wrong, NEVER)  # Nobody knows better.
         expires_at, issued_at = self.ends[name] + wrong, self.now + self.chance.choice((0, 0, 400, -400)) * DAY
-        if expires_at <= self.now + HOUR:  # It may be asked for when that has passed.
-            self.over.add(name)
         times: dict[str, Any] = {"expires_at": expires_at, "issued_at": issued_at}
         if self.chance.random() < 0.3:
             half = timedelta(milliseconds=500)
@@ -135,14 +131,12 @@ class Life:
         most = 0 if self.is_grant and name in self.theirs else 2
         again = self.chance.random() < self.same and self.vain.count(name) < most
         self.used()
-        moment, is_silent, stated = self.chance.random() < 0.2, self.may_be_silent(name, again=again), max(left, NEVER)
+        moment, is_silent, stated = self.chance.random() < 0.2, self.may_be_silent(again=again), max(left, NEVER)
         if again:
             self.vain.append(name)
         else:
             stated = self.told if is_silent else self.chance.choice(self.lives)
             name = self.new(stated)
-        if not stated:
-            self.over.add(name)
         if self.grant is not None:
             self.grant = self.chance.choice((self.grant, self.grant, 2 * DAY, 14 * DAY))
             self.grant_ends_at = self.now + self.grant
@@ -155,10 +149,12 @@ class Life:
             refresh_token_ends=() if self.grant is None else (self.grant,),
         )
 
-    def may_be_silent(self, name: str, *, again: bool) -> bool:
-        """Whether a response may leave the lifetime out, where it is documented; not of a token that is over."""
-        is_known = self.world.policy.lifetime is not None and not (again and name in self.over)
-        return is_known and not (again and self.ends[name] <= self.now) and self.chance.random() < 0.3
+    def may_be_silent(self, *, again: bool) -> bool:
+        """Whether a response may leave a documented lifetime out; not of a token that counts as over."""
+        document = self.read().document
+        ends_at = document.spelling.read_time(document.fields, document.spelling.expires_at)
+        is_over = again and (ends_at is None or ends_at <= self.now)
+        return self.world.policy.lifetime is not None and not is_over and self.chance.random() < 0.3
 
     def read(self) -> TokenSet:
         parts = self.world.run().parts

@@ -136,9 +136,15 @@ class FleetSelection:
         if refused := sum(row.is_refused and row.has_failed for row, _ in self.members):
             text = f"refused by Secrets Manager, and not stored since: {plural(refused, 'secret')}"
             yield Finding.attention(text)
-        if unread := sum(row.seen is None and row.added_at <= self.now - NEW_FOR for row, _ in self.members):
+        known = [row for row, _ in self.members if row.added_at <= self.now - NEW_FOR]
+        if unread := sum(row.seen is None for row in known):
             text = f"joined over ten minutes ago, and never read: {plural(unread, 'secret')}"
             yield Finding.attention(text)
+        # Such a one never becomes overdue. A run refreshes it at once, so something keeps the runs back.
+        unsure = [row.name for row in known if row.seen and row.is_living and row.expires_at is None]
+        if unsure:
+            text = f"without an access token whose expiry is believed: {len(unsure)}, the first in {unsure[0]}"
+            yield Finding.attention(text, *self._retry("error"))
 
     def _of_copies(self) -> Iterator[Finding]:
         # A copy that is just made, or that another run wrote a moment ago, is older for some minutes.
