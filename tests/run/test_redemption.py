@@ -251,6 +251,20 @@ def test_a_refresh_that_brings_a_longer_life_is_no_vain_one() -> None:
         assert "asked_at" not in world.current()["tokenRefresh"]
 
 
+@pytest.mark.parametrize(
+    ("expires_at", "is_left"), [(NOW + HOUR, HOUR), (NOW + 3650 * DAY, DAY)], ids=["life unknown", "doubted"]
+)
+def test_the_same_access_token_of_which_little_is_known(expires_at: datetime, is_left: timedelta) -> None:
+    """A response without a lifetime leaves an expiry as it was believed, also where nobody knows the whole life."""
+    world = World(policy=replace(policy(), lifetime=DAY), expires_at=expires_at)
+    world.pass_time(MINUTE)
+    world.endpoint.responses = [replace(tokens(1, lifetime=None), access_token=SecretValue("access-0"))]
+
+    world.execute(force=True)
+
+    assert ms(NOW + is_left) == world.current()["expiresAt"]
+
+
 def test_the_same_access_token_without_a_stated_life_keeps_its_expiry() -> None:
     """Nothing says that it was prolonged. What one token taught says nothing of the next."""
     world = World(expires_at=NOW + 4 * HOUR, issued_at=NOW - 20 * HOUR)

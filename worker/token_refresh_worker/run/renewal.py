@@ -61,7 +61,7 @@ class Renewal:
             return _LEAST_LEFT
         # Of a doubted expiry the fields have what is believed in its place.
         ends_at = before.spelling.read_time(before.fields, before.spelling.expires_at)
-        if ends_at is None:
+        if ends_at is None or (stated is not None and before.lifetime is None):
             return None
         left = ends_at - sent_at.replace(microsecond=0)
         same = left > timedelta(0) and (stated is None or stated <= left + SAME_END)
