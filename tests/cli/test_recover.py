@@ -210,6 +210,20 @@ def test_a_wrong_pointer_is_not_final(  # noqa: PLR0917 - fixtures, and what is 
     assert "refreshed" == cli("refresh", "--force", "--json", **settings).json["outcome"]
 
 
+def test_a_wrong_lifetime_is_not_final(cli: Cli, tokens: Tokens, endpoint: TokenEndpoint) -> None:
+    """A lifetime from another field is gone once the same response is recovered without one: its token begins anew."""
+    tokens.store(expires_in=timedelta(minutes=-1))
+    answer(endpoint, {"data": [{"accessToken": f"{CANARY}-access", "calls_left": 600}]})
+    cli("refresh", **SINGLE_USE)
+    lives = []
+    for wrong in (("--expires-in=/data/0/calls_left",), ()):
+        ended = cli("recover", *POINTERS, *wrong, *named_claim(cli("recover", **SINGLE_USE)), **SINGLE_USE)
+        assert 0 == ended.code, ended.screen
+        lives.append((tokens.current()["expiresAt"] - tokens.current()["issuedAt"]) // 1000)
+
+    assert [600, 86_400] == lives
+
+
 def test_a_token_that_was_used_since_then_is_refused(
     cli: Cli, tokens: Tokens, endpoint: TokenEndpoint, settings: dict[str, str]
 ) -> None:
