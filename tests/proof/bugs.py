@@ -392,7 +392,8 @@ def restored_over_anything(_original: Any, store: Any, _replaced: Any, version_i
 @breaks(NewGrant, "store")
 def authorized_over_an_edit(_original: Any, self: NewGrant, parts: Any, known: Any, change_: Any) -> StoredGrant:
     copy, document = PublishedCopyBeforeChange.read(parts.published), self.document(parts, change_(known))
-    version_id = change.store_version(parts.store, change.new_version_id(parts), document.serialize())
+    version_id = change.new_version_id(parts)
+    parts.store.put(version_id, document.serialize(), label=CURRENT)
     return StoredGrant(version_id=version_id, document=document, copy=copy)
 
 

@@ -54,7 +54,7 @@ from token_refresh_admin.changes import change
 from token_refresh_admin.changes.change import ChangeFailed, fields_of
 from token_refresh_admin.changes.client import replace_client
 from token_refresh_admin.changes.move import Move as ClaimMove
-from token_refresh_admin.changes.past import ListedSecret, VersionHistory, list_versions
+from token_refresh_admin.changes.past import ListedSecret, ListedVersion, VersionHistory, VersionKind
 from token_refresh_admin.changes.pause import Pausing
 from token_refresh_admin.changes.publish import PublishedCopyBeforeChange
 from token_refresh_admin.changes.recover import UnreadResponse
@@ -284,7 +284,7 @@ class PauseRun:
     """The commands `pause` and `resume`, as a run of the search."""
 
     def __init__(self, scenario: Scenario, ports: Ports, kind: str) -> None:
-        self._pauses = Pausing(open=lambda: _parts(scenario, ports, kind), clock=ports, waiting=_not_now)
+        self._pauses = Pausing(open=lambda: _parts(scenario, ports, kind), waiting=_not_now)
         self._begins = kind == "p"
 
     def execute(self) -> None:
@@ -334,15 +334,16 @@ class CommandRun:
         replace_client(self.parts, None, ClientCredentials(client_id="other", client_secret=None), shown=shown)
 
     def _restore(self) -> None:
-        listed: Any = self._ports.ask(List(TOKENS))
-        values = {version.version_id: version for version in listed}
-        known = ListedSecret(values=values, current=listed[0])
-        entries = [VersionEntry(version_id=v.version_id, created_at=v.created_at, labels=v.labels) for v in listed]
-        found = list_versions(entries, known, needs_refresh_token=True)  # type: ignore[arg-type]  # it only reads
-        if self._version_id:  # Nothing comes in between: it may read version by version, and meet locked ones.
-            store = self.parts.store
-            found = list_versions(store.versions(), store, needs_refresh_token=True)
-        past = VersionHistory(parts=self.parts, listed=found)
+        parts = self.parts
+        if not self._version_id:  # Else nothing comes in between: it may read one by one, and meet locked versions.
+            found: Any = self._ports.ask(List(TOKENS))
+            values, about = {v.version_id: v for v in found}, ("version_id", "created_at", "labels")
+            listed = [
+                ListedVersion(**{it: getattr(v, it) for it in about}, kind=VersionKind.OTHER, value=v) for v in found
+            ]
+            store: Any = ListedSecret(values=values, current=found[0], listed=listed)
+            parts = replace(parts, store=store)
+        past = VersionHistory(parts=parts)
         check_claims(past)
         stored = prepare(past, choose(past, self._version_id), lambda _: self.parts.policy).store(self.parts)
         stored.copy.replace(stored.document, stored.version_id)
