@@ -116,7 +116,7 @@ def test_labels_that_are_used_up(store: ClaimStoreKind) -> None:
     for number in range(LABELS - 1):
         world.store.put(f"{number:036}", secret(number), label=f"OTHER-{number}")
 
-    with pytest.raises(SecretFull, match=r"its versions have 20 labels, and Secrets Manager allows 20") as full:
+    with pytest.raises(SecretFull, match=r"have 20 of 20 labels, and [56] must be free; .* Take labels") as full:
         world.execute()
 
     assert (None, True, 0) == (full.value.retry_at, full.value.needs_person, grant.refreshes)

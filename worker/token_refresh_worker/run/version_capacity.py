@@ -61,14 +61,16 @@ def check_places(parts: RunDependencies, now: datetime, needed: Needed, then: st
     except SecretAccessDenied:
         return
     used = {label for version in listed for label in version.labels}
-    if needed.labels - used and len(needed.labels | used) + SPARE > LABELS:
-        error = _full(parts, f"its versions have {len(used)} labels, and Secrets Manager allows {LABELS}", then)
+    new = needed.labels - used
+    if new and len(used | new) + SPARE > LABELS:
+        many = f"its versions have {len(used)} of {LABELS} labels, and {len(new) + SPARE} must be free"
+        error = _full(parts, many, then, "Take labels off that nobody needs. To see them: ")
         error.needs_person = True
         raise error
     until = full_until([*listed, *needed.stored], now, needed.versions + SPARE)
     if until is not None:
         many = "it holds as many versions as Secrets Manager allows, and new tokens would have no place until "
-        error = _full(parts, many + utc(until), then)
+        error = _full(parts, many + utc(until), then, "Find out what else writes to it, and stop that: ")
         error.retry_at = until
         raise error
 
@@ -98,6 +100,5 @@ def _stored_by(attempts: Iterable[Attempt], *, claims: bool) -> Iterator[Version
             yield VersionEntry(version_id=version_id, labels=frozenset(), created_at=attempt.claimed_at)
 
 
-def _full(parts: RunDependencies, why: str, then: str) -> SecretFull:
-    fix = ("Find out what else writes to it, and stop that: ", parts.secret.command("history"))
-    return SecretFull(f"{parts.secret} is full: {why}; {then}", fix=fix)
+def _full(parts: RunDependencies, why: str, then: str, fix: str) -> SecretFull:
+    return SecretFull(f"{parts.secret} is full: {why}; {then}", fix=(fix, parts.secret.command("history")))
