@@ -192,6 +192,16 @@ def test_who_says_the_provider(cli: Cli, place: Place, world: str, *, repeated: 
     assert {repeated} == {"--provider upwork" in line for line in printed}, ended.screen
 
 
+def test_where_a_member_s_longer_lifetime_is_set(cli: Cli, place: Place) -> None:
+    """A fleet's deployment has no parameter for it: where an expiry is doubted, `status` names the profile."""
+    own = WORLDS["member"](place)
+    place.put(place.read() | {"expiresAt": 4_102_444_800_000})
+
+    ended = cli("status", SECRET, **place.environment, **own)
+
+    assert "If access tokens live so long, set lifetime_seconds in a profile of your own" in ended.screen
+
+
 @pytest.mark.parametrize("options", [(), ("--function", FLEETS_WORKER, "--provider", "upwork")])
 def test_the_claims_of_a_member(cli: Cli, place: Place, options: tuple[str, ...]) -> None:
     """`claims move` on a fleet's member prints the way out: leave the fleet, then move; nothing is moved before."""

@@ -39,8 +39,6 @@ _EXPLAINED: Final = (
 )
 """The steps whose own finding says what became of the newest attempt."""
 
-_LIVE_LONGER: Final = ". If access tokens live so long, set token_lifetime_seconds in the deployment's file"
-
 _FAILED: Final = {Fate.NOT_REDEEMED, Fate.UNKNOWN, Fate.UNREAD, Fate.NO_RESULT}
 
 
@@ -205,6 +203,9 @@ def _doubted(state: SecretState, expiry: datetime) -> Finding:
     document, stored_at = state.document, state.snapshot.current.stored_at
     lives = span(known_lifetime(document, state.policy) or expiry - stored_at)
     refresh: Advice = ()
+    setting = "lifetime_seconds in a profile of your own"
+    if not state.context.source.fleet:
+        setting = "token_lifetime_seconds in the deployment's file"
     if isinstance(state.step, _REFRESHES):
         refresh = "refresh now, which stores the right one: ", state.context.command("refresh"), ". Or "
     return Finding.broken(
@@ -212,7 +213,7 @@ def _doubted(state: SecretState, expiry: datetime) -> Finding:
         f"was stored, and access tokens live {lives}. No run publishes the token, and its refresh is due",
         *(*refresh, "pipe the corrected value into: ", state.context.secret.put_value),
         # What the token set says itself counts before that.
-        *(() if document.origin and document.origin.lifetime else (_LIVE_LONGER,)),
+        *(() if document.origin and document.origin.lifetime else (f". If access tokens live so long, set {setting}",)),
     )
 
 
