@@ -24,10 +24,12 @@ from token_refresh.stored.access_token import AccessToken, read_access_token
 from token_refresh.stored.times import iso
 from token_refresh_admin.changes import change
 from token_refresh_admin.changes import client as client_module
+from token_refresh_admin.changes import pause as pause_module
 from token_refresh_admin.changes import restore as restore_module
 from token_refresh_admin.changes.change import ChangeFailed, fields_of
 from token_refresh_admin.changes.client import replace_client
 from token_refresh_admin.changes.past import VersionHistory
+from token_refresh_admin.changes.pause import Pausing
 from token_refresh_worker.core import schedule
 from token_refresh_worker.core.schedule import Policy, due_at, grant_end, known_lifetime, run_period
 from token_refresh_worker.core.snapshot import TokenSet
@@ -167,14 +169,21 @@ class Life:
         return outcome
 
     def command(self) -> None:
-        """Let a person replace the client, move the claims, or bring the token set before back."""
-        act = self.chance.choice((self.replace_client, self.move, *(() if self.is_grant else (self.restore,))))
+        """Let a person replace the client, move the claims, pause, or bring the token set before back."""
+        may_restore = () if self.is_grant else (self.restore,)
+        act = self.chance.choice((self.replace_client, self.move, self.pause, *may_restore))
         self.said.append(f"{self.now}: {act.__name__}")
         act()
 
     def replace_client(self) -> None:
         given = ClientCredentials(client_id=f"client-{self.now}", client_secret=SecretValue("hush"))
         replace_client(self.world.run().parts, None, given, shown=self.world.store.read(label=CURRENT))
+
+    def pause(self) -> None:
+        lasts = self.chance.choice((2 * HOUR, DAY, 7 * DAY))
+        with suppress(ChangeFailed):  # The grant would end.
+            Pausing(open=lambda: self.world.run().parts).pause(lasts, "maintenance")
+            self.world.pass_time(lasts)
 
     def move(self) -> None:
         self.world.move(in_table("claims") if self.world.policy.claim_store == IN_VERSIONS else IN_VERSIONS)
@@ -299,6 +308,7 @@ BUGS: Final[dict[str, Patches]] = {
     "an issue after it was stored": ((snapshot_reader, "believed", issued_whenever),),
     "the longer lifetime": ((schedule, "known_lifetime", the_longer_one),),
     "no longest life": ((schedule, "believed_expiry", lambda expires_at, *_: expires_at),),
+    "a pause that outlasts a grant": ((pause_module, "grant_end", lambda *_: None),),
     "a doubt stored anew": ((client_module, "believed_fields", lambda _, version: fields_of(version)),),
     "asked at the grant's end": ((schedule._End, "due_at", property(at_the_end_at_last)),),  # noqa: SLF001 - to break it
     "one token teaches": ((Renewal, "_asked", one_token_teaches),),

@@ -14,11 +14,13 @@ from token_refresh_worker.core.locked import VersionEntry
 from token_refresh_worker.core.schedule import CLOCKS_APART
 from token_refresh_worker.core.versions import CLAIM, record_version_id, response_version_id, staged_version_id
 from token_refresh_worker.providers.lifetime import VERSIONS_A_CLAIM
-from token_refresh_worker.run.version_capacity import LABELS, PLACES, SPARE, full_until, needed_by_refresh
+from token_refresh_worker.run.version_capacity import LABELS, PLACES, full_until, needed_by_refresh
 from token_refresh_worker.stored.origin import ClaimStoreKind
 
 SECOND = timedelta(seconds=1)
 HELD = DAY + CLOCKS_APART
+OTHERS = 3
+"""How many versions something else may store after the look, such as commands that an operator runs in a row."""
 
 
 def leave_places(world: World, free: int) -> None:
@@ -32,7 +34,7 @@ def secret(number: int) -> SecretValue:
 
 
 def versions_of_a_refresh(store: ClaimStoreKind) -> int:
-    return VERSIONS_A_CLAIM[store] + SPARE
+    return VERSIONS_A_CLAIM[store] + OTHERS
 
 
 @pytest.mark.parametrize("dry_run", [False, True])
@@ -61,7 +63,7 @@ def test_a_refresh_takes_the_places_that_it_needs(store: ClaimStoreKind) -> None
     leave_places(world, versions_of_a_refresh(store))
 
     def others() -> None:
-        for number in range(SPARE):
+        for number in range(OTHERS):
             world.store.put(f"{900 + number:036}", secret(0), label="OTHER")
 
     with world.at("put REFRESH_OUTCOME", others):
