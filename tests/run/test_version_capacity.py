@@ -1,5 +1,6 @@
 """Places for new versions: a full secret ends a run before it claims, whoever filled it."""
 
+import json
 from datetime import timedelta
 
 import pytest
@@ -9,10 +10,11 @@ from run.world import World, refuse
 from testbed.builders import DAY, HOUR, NOW
 from token_refresh.errors import SecretAccessDenied, SecretFull, SecretStoreUnavailable
 from token_refresh.secret_value import SecretValue
+from token_refresh_admin.changes.pause import Pausing
 from token_refresh_worker.core.attempts import Attempt, Fate
 from token_refresh_worker.core.locked import VersionEntry
 from token_refresh_worker.core.schedule import CLOCKS_APART
-from token_refresh_worker.core.versions import CLAIM, record_version_id, response_version_id, staged_version_id
+from token_refresh_worker.core.versions import CLAIM, OUTCOME, record_version_id, response_version_id, staged_version_id
 from token_refresh_worker.providers.lifetime import VERSIONS_A_CLAIM
 from token_refresh_worker.run.version_capacity import LABELS, PLACES, full_until, needed_by_refresh
 from token_refresh_worker.stored.origin import ClaimStoreKind
@@ -122,6 +124,22 @@ def test_labels_that_are_used_up(store: ClaimStoreKind) -> None:
         world.execute()
 
     assert (None, True, 0) == (full.value.retry_at, full.value.needs_person, grant.refreshes)
+
+
+@pytest.mark.parametrize("store", [VERSIONS, TABLE])
+def test_the_label_of_what_arrives(store: ClaimStoreKind) -> None:
+    """If the label of new tokens alone is missing, and 20 are there, nothing is sent: the tokens would be refused."""
+    world, grant = single_use(store, DAY)
+    world.save_text(json.dumps(world.current()))
+    Pausing(open=lambda: world.run().parts).pause(HOUR, "maintenance")
+    world.pass_time(2 * HOUR)
+    for number in range(LABELS - len(world.labels())):
+        world.store.put(f"{number:036}", secret(number), label=f"OTHER-{number}")
+
+    with pytest.raises(SecretFull, match=r"have 20 of 20 labels, and 4 must be free"):
+        world.execute()
+
+    assert (0, False) == (grant.refreshes, OUTCOME in world.labels())
 
 
 @pytest.mark.parametrize("store", [VERSIONS, TABLE])
