@@ -251,7 +251,7 @@ def vectors() -> list[dict[str, Any]]:
     stages += [_extra(name, keys) for name, keys in _EXTRA.items()]
     stages += [_failure(failure) for failure in (*_CODES, *_OTHER_CODES)]
     stages += [_life(seed, background=bool(seed % 2)) for seed in SEEDS]
-    stages += [_slow(), _hanging(), _last_seconds(), _rejected_often()]
+    stages += [_slow(), _hanging(), _last_seconds(), _years_away(), _rejected_often()]
     stages += [_schedule(seed) for seed in SEEDS[:12]]
     return [stage.vector() for stage in stages]
 
@@ -347,6 +347,18 @@ def _last_seconds() -> TokenStage:
     stage = TokenStage("the last seconds")
     stage.store("first", lives=4)
     for seconds in (0, 3.5, 0.75):
+        stage.pass_seconds(seconds)
+        stage.get()
+    return stage
+
+
+def _years_away() -> TokenStage:
+    """A first set whose expiry is wrong, such as that of its refresh token: a day later its successor is served."""
+    stage = TokenStage("years away")
+    stage.store("first", lives=100 * 86_400)
+    stage.get()
+    stage.store("second", lives=2 * 86_400)
+    for seconds in (86_399, 2):
         stage.pass_seconds(seconds)
         stage.get()
     return stage
