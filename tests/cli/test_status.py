@@ -40,6 +40,15 @@ def test_without_a_refresh_token(cli: Cli, tokens: Tokens, provider: str, lives:
     assert "ok" == grades(cli("doctor", "--json", PROVIDER=provider))["secret"]
 
 
+def test_the_life_of_a_first_set(cli: Cli, tokens: Tokens) -> None:
+    """Where a token set doesn't say how long its token lives, the documented life counts, for caches as well."""
+    tokens.store(expires_in=HOUR)
+
+    assert " of 6 h" in cli("status", PROVIDER="strava").screen
+    short = cli("status", "--json", PROVIDER="strava", TOKEN_LIFETIME_SECONDS="3600").json
+    assert 600 == short["longest_safe_cache_seconds"]
+
+
 def test_unreadable_without_a_refresh_token(cli: Cli, tokens: Tokens) -> None:
     """What is wrong with such a token set is named, and not the refresh token that it lacks."""
     tokens.store(refreshToken=None, expiresAt="tomorrow")

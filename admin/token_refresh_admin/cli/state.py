@@ -126,6 +126,11 @@ class SecretState:
         return None if self.document.expires_at is None else self.document.expires_at - self.snapshot.now
 
     @property
+    def lifetime(self) -> timedelta | None:
+        """How long an access token lives: as the token set says, else as the settings do."""
+        return self.document.lifetime or self.policy.lifetime
+
+    @property
     def host(self) -> str:
         """The host that the refresh token belongs to, by what is stored, else by the settings."""
         return self.snapshot.host or self.policy.host

@@ -167,7 +167,7 @@ def _bar(state: SecretState, style: str) -> Text | None:
     document, left, due = state.document, state.left, state.due_at
     if document.expires_at is None or left is None or due is None:
         return None
-    whole = document.lifetime or DAY  # A set that an operator stored does not say how long it lives.
+    whole = state.lifetime or DAY
     return Text.assemble(bar(left / whole, (document.expires_at - due) / whole, style), text(f" of {span(whole)}"))
 
 
@@ -249,7 +249,7 @@ def state_fields(state: SecretState, findings: list[Finding]) -> dict[str, Any]:
     step, current, published = state.step, state.snapshot.current, state.settings.published_secret_id
     used, limit = state.claims_today
     pause, copy = pause_of(state.snapshot), state.snapshot.published
-    safe_cache = state.settings.provider.longest_safe_cache(state.document.lifetime)
+    safe_cache = state.settings.provider.longest_safe_cache(state.lifetime)
     return {
         "findings": [{"health": f.health.name.lower(), "text": f.text, "remedy": in_json(f.remedy)} for f in findings],
         "secret_id": state.context.secret_id,
