@@ -45,7 +45,7 @@ def test_allowed(cli: Cli, tokens: Tokens, store: SecretsManagerServer) -> None:
 
 @pytest.mark.usefixtures("at_aws")
 @pytest.mark.parametrize("action", ["PutSecretValue", "UpdateSecretVersionStage"])
-def test_denied(cli: Cli, store: SecretsManagerServer, action: str) -> None:
+def test_denied(cli: Cli, store: SecretsManagerServer, monkeypatch: pytest.MonkeyPatch, action: str) -> None:
     """An action that is denied is named; the other one is not. What an organization denies, only it can allow.
 
     A connection that breaks, or a store that fails, says nothing about permissions.
@@ -56,17 +56,18 @@ def test_denied(cli: Cli, store: SecretsManagerServer, action: str) -> None:
     store.authorize = lambda call: denies if call.operation == action else None
     organization, refresh = permissions(cli("doctor", "--json")), cli("refresh", "--force")
     store.authorize = None
+    monkeypatch.setattr("token_refresh_worker.adapters.calls.PATIENCE_SECONDS", 0.1)
     store.fault("drop_before", action, times=None)
     broken = permissions(cli("doctor", "--json"))
 
-    said = f"access denied: {action} (AccessDeniedException, because no identity-based policy allows it)"
-    assert ("look", said) == (check["grade"], check["text"])
+    said = f"secretsmanager:{action} on secret {SECRET_ID} in eu-central-1 was denied because no identity-based policy "
+    assert ("look", f"{said}allows it (AccessDeniedException)") == (check["grade"], check["text"])
     assert denies in organization["text"]
     assert f"was denied {denies} (AccessDeniedException)" in refresh.screen
     for said in (organization["remedy"], refresh.screen):
         assert "Ask the administrators of your AWS organization to remove that deny there" in said
     assert "allow this action" not in refresh.screen
-    assert ("skipped", True) == (broken["grade"], broken["text"].startswith(f"not known: {action} ("))
+    assert ("skipped", True) == (broken["grade"], broken["text"].startswith(f"not known: secretsmanager:{action} on "))
 
 
 def test_the_cause_comes_before_its_symptoms(cli: Cli, tokens: Tokens) -> None:
@@ -90,7 +91,7 @@ def test_a_store_that_moves_what_it_should_not(
     def careless(*_: object) -> None:
         tokens.put("{}")
 
-    monkeypatch.setattr("token_refresh_admin.cli.doctor.access._try", careless)
+    monkeypatch.setattr("token_refresh_admin.cli.doctor.access.prove_write", careless)
 
     check = permissions(cli("doctor", "--json"))
 

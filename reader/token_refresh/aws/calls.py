@@ -51,11 +51,6 @@ def missing(failure: FailedCall) -> bool:
     return failure.cause is Cause.NOT_FOUND
 
 
-def anything(_failure: FailedCall) -> bool:
-    """Expect whatever may fail."""
-    return True
-
-
 def call(
     ask: Callable[[], T],
     request: Callable[[], AwsRequest],

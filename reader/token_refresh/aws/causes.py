@@ -83,11 +83,6 @@ class FailedCall(NamedTuple):
     """When the service refused, by its own clock."""
     denial: Denial | None = None
 
-    @property
-    def said(self) -> str:
-        """What the service said."""
-        return f"{self.code}, {self.denial}" if self.denial else self.code
-
 
 # Error codes of the services, then exceptions of botocore: a class stands for its subclasses, too. Services with JSON
 # protocols add "Exception" to the codes of the others.

@@ -9,22 +9,19 @@ refused. Even a store that follows no rule of Secrets Manager would write to the
 read afterwards all the same. Nothing is encrypted with the key.
 """
 
-import uuid
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any, Final
 
 from token_refresh.advice import Advice, Command
 from token_refresh.aws.arn import arn_region, parse_arn
-from token_refresh.aws.calls import CallFailed, anything, missing
-from token_refresh.aws.causes import FailedCall
-from token_refresh.aws.request import AwsRequest, whose_policy
-from token_refresh.errors import TokenRefreshError
+from token_refresh.aws.calls import CallFailed, missing
+from token_refresh.errors import SecretAccessDenied, TokenRefreshError
 from token_refresh.reference import split_reference
-from token_refresh_admin.changes.change import PROBE, PROBE_LABEL, PROBE_VERSION_ID
+from token_refresh_admin.changes.change import prove_write
 from token_refresh_admin.cli.context import Context, variables_of
-from token_refresh_admin.cli.finding import Finding
+from token_refresh_admin.cli.finding import Finding, not_known
 from token_refresh_admin.cli.state import SecretState
-from token_refresh_worker.adapters.secrets_manager import swap_refused
 from token_refresh_worker.core.versions import CURRENT
 from token_refresh_worker.run import permissions
 from token_refresh_worker.run.settings import Variable, copy_name
@@ -134,55 +131,23 @@ def check_permissions(state: SecretState) -> Finding:
     context = state.context
     if not context.at_aws:
         return Finding.unknown("writing not tried: Secrets Manager is not at AWS's own endpoint")
-    probes: dict[str, dict[str, Any]] = {
-        "PutSecretValue": {
-            "ClientRequestToken": PROBE_VERSION_ID,
-            "SecretString": PROBE,
-            "VersionStages": [PROBE_LABEL],
-        },
-        "UpdateSecretVersionStage": {
-            "VersionStage": PROBE_LABEL,
-            "MoveToVersionId": PROBE_VERSION_ID,
-            "RemoveFromVersionId": str(uuid.uuid4()),  # No such version: allowed callers are refused for this alone.
-        },
-    }
-    denied: list[str] = []
-    failed: list[str] = []
-    remedy: Advice | None = None
-    for action, members in probes.items():
-        failure = _try(context, action, members)
-        if failure is not None:
-            (denied if failure.cause.is_denial else failed).append(f"{action} ({failure.said})")
-            asked = AwsRequest(f"secretsmanager:{action}", context.secret_id, context.region)
-            remedy = remedy or (whose_policy(asked, failure.denial) if failure.denial else None)
-        if not _unchanged(state):
-            restore = context.command("restore", "--version", state.snapshot.current.version_id)
-            changed = f"the current version changed during the probe of {action}"
-            return Finding.broken(changed, "if no run made another version current: ", restore)
-    if denied:
-        return Finding.attention(
-            f"access denied: {', '.join(denied)}",
+    store, current = context.store(), state.snapshot.current.version_id
+    found = Finding.healthy("read, write and move labels (tried with a version without a token)")
+    try:
+        prove_write(store)
+    except SecretAccessDenied as failure:
+        found = Finding.attention(
+            failure.facts,
             "the function has its own role, which another check judges; for refresh, authorize and restore you need "
             "secretsmanager:PutSecretValue and secretsmanager:UpdateSecretVersionStage on the secret's ARN. ",
-            *(remedy or ()),
+            *failure.fix,
         )
-    if failed:
-        return Finding.unknown(f"not known: {', '.join(failed)}", "try again later")
-    return Finding.healthy("read, write and move labels (tried with a version without a token)")
-
-
-def _try(context: Context, action: str, members: Mapping[str, Any]) -> FailedCall | None:
-    """Say how a probe failed; a refusal that only the store's rules can cause means that the caller may write."""
-    try:
-        context.call(action, context.secret_id, expected=anything, **members)
-    except CallFailed as failed:
-        return None if swap_refused(failed.failure) else failed.failure
-    return None
-
-
-def _unchanged(state: SecretState) -> bool:
-    try:
-        now = state.context.store().read(label=CURRENT)
-    except TokenRefreshError:
-        return True  # Nothing suggests a change, and the next read will tell.
-    return now is not None and now.version_id == state.snapshot.current.version_id
+    except TokenRefreshError as failure:
+        found = not_known(failure)
+    with suppress(TokenRefreshError):  # Nothing suggests a change, and the next read will tell.
+        now = store.read(label=CURRENT)
+        if now is None or now.version_id != current:
+            restore = context.command("restore", "--version", current)
+            changed = "the current version changed during the probe"
+            return Finding.broken(changed, "if no run made another version current: ", restore)
+    return found
