@@ -1,5 +1,7 @@
-"""Pins our own packages among `dependencies` to the version that all of them have."""
+"""The parts of the package's metadata that stand elsewhere: the link, and the version that all packages have."""
 
+import tomllib
+from pathlib import Path
 from typing import Any
 
 from hatchling.metadata.plugin.interface import MetadataHookInterface
@@ -8,10 +10,14 @@ _OURS = {"token-refresh", "token-refresh-worker"}
 
 
 class AdminHook(MetadataHookInterface):
-    """Pin what is ours."""
+    """Fill in `urls`, and pin our own packages among `dependencies`."""
 
     def update(self, metadata: dict[str, Any]) -> None:
-        """Replace `token-refresh` by `token-refresh==VERSION`, and the worker likewise."""
+        """Add the link as `reader_metadata.py` does, and replace `token-refresh` by `token-refresh==VERSION`."""
         metadata["dependencies"] = [
             f"{need}=={metadata['version']}" if need in _OURS else need for need in metadata["dependencies"]
         ]
+        project = Path(self.root).parent / "pyproject.toml"
+        if "urls" not in metadata and project.exists():
+            hooks = tomllib.loads(project.read_text("utf-8"))["tool"]["hatch"]["metadata"]["hooks"]
+            metadata["urls"] = {"Source": hooks["custom"]["repository"]}

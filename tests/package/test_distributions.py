@@ -120,15 +120,16 @@ def test_links_work_on_pypi(metadata: Message) -> None:
 
 
 def test_the_repository_is_named_once(built: Built, tmp_path: Path) -> None:
-    """Whoever moves the repository changes one line, and the links of both packages follow."""
+    """A person who moves the repository changes one line, and the links of all packages follow."""
     tracked = run("git", "ls-files", "-z").stdout.split("\0")
     texts = [ROOT / name for name in tracked if name.endswith((".md", ".toml", ".py", ".yml", ".json"))]
     address = repository_address()
 
     named = {path.relative_to(ROOT).as_posix(): path.read_text().count(address) for path in texts if path.exists()}
     assert {"pyproject.toml": 1} == {path: count for path, count in named.items() if count}
-    run(UV, "build", "--quiet", "--no-build-isolation", "--wheel", "--out-dir", tmp_path, built.reader_source)
-    for wheel in (built.reader, built.worker, *tmp_path.glob("*.whl")):
+    for source in (built.reader_source, built.admin_source):
+        run(UV, "build", "--quiet", "--no-build-isolation", "--wheel", "--out-dir", tmp_path, source)
+    for wheel in (built.reader, built.worker, built.admin, built.infra, *tmp_path.glob("*.whl")):
         assert f"Source, {address}" in metadata_of(wheel).get_all("Project-URL", [])
 
 
