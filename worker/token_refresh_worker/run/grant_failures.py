@@ -1,5 +1,7 @@
 """What a run says when a request for tokens failed, or the grant is dead or in doubt."""
 
+from typing import assert_never
+
 from token_refresh import errors
 from token_refresh.advice import Advice, Command
 from token_refresh_worker.core.attempts import LONG_AGO
@@ -154,14 +156,7 @@ def failed_request(
                     *again,
                 ),
             )
-        case _ if unsure:
-            return errors.RefreshOutcomeUnknown(
-                f"a token request for {secret} may have been received, and no usable response arrived ({seen}). "
-                "The next run repeats it if the provider's grace period (REPLAY_GRACE_SECONDS) allows that; "
-                "otherwise runs wait until shortly before the access token expires",
-                fix=("Safest: ", *again),
-            )
-        case _:
+        case FailureKind.NOT_SENT | FailureKind.BUSY if not unsure:
             error = errors.TokenEndpointUnavailable(
                 f"the provider of {secret} was unreachable or asked us to retry later ({seen}); "
                 "this run redeemed nothing, and a later run tries again",
@@ -169,3 +164,19 @@ def failed_request(
             )
             error.busy = failed.kind is FailureKind.BUSY
             return error
+        # A rejected grant never comes here: its run ends with `dead_grant`, or with what an earlier request left.
+        case (
+            FailureKind.NOT_SENT
+            | FailureKind.NOT_SIGNED
+            | FailureKind.BUSY
+            | FailureKind.NO_RESPONSE
+            | FailureKind.GRANT_REJECTED
+        ):
+            return errors.RefreshOutcomeUnknown(
+                f"a token request for {secret} may have been received, and no usable response arrived ({seen}). "
+                "The next run repeats it if the provider's grace period (REPLAY_GRACE_SECONDS) allows that; "
+                "otherwise runs wait until shortly before the access token expires",
+                fix=("Safest: ", *again),
+            )
+        case _:
+            assert_never(failed.kind)
