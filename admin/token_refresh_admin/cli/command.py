@@ -112,12 +112,9 @@ def command(
 ) -> Callable[[Callable[..., int]], Declared]:
     """Declare a command: a function of its context and of its own options that returns the exit status.
 
-    Args:
-        name: Its words on the command line.
-        examples: What follows the name in the examples of `--help`.
-        shares: Names of the shared options that it has.
-        failed: The exit status if it ends with a named error; None: the one of commands that act (`failures.py`).
-        writes: Whether it changes or sends something: then nothing is left to guess about the secret's deployment.
+    `examples` follow the name in `--help`, and `shares` names the shared options that it has. `failed` is the exit
+    status if it ends with a named error; None: that of commands that act (`failures.py`). `writes` says that it changes
+    or sends something: then nothing is left to guess about the secret's deployment.
     """
 
     def declare(function: Callable[..., int]) -> Declared:

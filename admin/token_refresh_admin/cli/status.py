@@ -42,13 +42,6 @@ from token_refresh_worker.core.steps import SettingsMismatch
 from token_refresh_worker.run.failures import span, utc
 
 
-def _health_after(failure: TokenRefreshError) -> Health:
-    """Say what an error tells: how the secret is, or nothing."""
-    is_gone = isinstance(failure, SecretNotFound) and failure.is_deleted
-    broken = is_gone or isinstance(failure, SecretEmpty | InvalidSecretDocument)
-    return Health.BROKEN if broken else Health.UNKNOWN
-
-
 @command(
     "status", "", "upwork-oauth-tokens --region eu-central-1", "--json", "--watch --interval 10", failed=Health.UNKNOWN
 )
@@ -79,8 +72,11 @@ def _read(context: Context, *, as_json: bool, on_one_line: bool = False) -> tupl
         state = read_state(context)
     except TokenRefreshError as failure:
         said = context.source.unproven or failure  # With other settings it may be none, and what writes is refused.
-        health, fields = _health_after(said), error_fields(said)
-        if health is Health.UNKNOWN and not as_json:
+        is_gone = isinstance(said, SecretNotFound) and said.is_deleted
+        is_broken = is_gone or isinstance(said, SecretEmpty | InvalidSecretDocument)
+        # Other errors say nothing of the secret.
+        health, fields = Health.BROKEN if is_broken else Health.UNKNOWN, error_fields(said)
+        if not (is_broken or as_json):
             raise said from None
         parts = message("  ", *_named(said), head=("BROKEN", "bold red"))
     else:
