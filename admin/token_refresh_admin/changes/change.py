@@ -3,6 +3,7 @@
 import uuid
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from datetime import datetime
 from typing import Final, Self, TypeVar
 
 from token_refresh.advice import Advice
@@ -33,10 +34,10 @@ class ChangeFailed(TokenRefreshError):  # noqa: N818 - named as the other failur
     """A change can't be made; the message says why, and what to do."""
 
     @classmethod
-    def for_now(cls, what: str, *, fix: str | Advice = ()) -> Self:
+    def for_now(cls, what: str, *, fix: str | Advice = (), retry_at: datetime | None = None) -> Self:
         """Return the error of a change that another try may make."""
         error = cls(what, fix=fix)
-        error.needs_person = False
+        error.needs_person, error.retry_at = False, retry_at
         return error
 
 

@@ -56,14 +56,13 @@ class Move:
         if moved is not None:
             return moved
         open_until = self.memory.snapshot.open_until if self.memory.snapshot else None
-        error = ChangeFailed.for_now(
+        raise ChangeFailed.for_now(
             f"a run may be redeeming the refresh token of {self.secret} until {utc(open_until)}; nothing was moved"
             if open_until
             else f"other runs kept changing {self.secret}, or reads of it stayed old; the move is not complete",
             fix=("Go on with ", self.secret.move_claims(to)),
+            retry_at=open_until,
         )
-        error.retry_at = open_until
-        raise error
 
     def rename(self, to: StoreName) -> bool:
         """Let the document name another table in place of one that is lost; False if it names that already.

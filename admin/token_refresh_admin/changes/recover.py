@@ -78,11 +78,8 @@ class UnreadResponse:
         """Make the tokens current, on top of the version that was current when the response was read."""
         parts, snapshot, current = self.parts, self.snapshot, self.snapshot.current
         if until := snapshot.open_until:  # It may be about to store tokens of its own in the same place.
-            under_way = ChangeFailed.for_now(
-                f"a run on {parts.secret} may be under way until {utc(until)}", fix=("Then try again: ", self._again())
-            )
-            under_way.retry_at = until
-            raise under_way
+            under_way = f"a run on {parts.secret} may be under way until {utc(until)}"
+            raise ChangeFailed.for_now(under_way, fix=("Then try again: ", self._again()), retry_at=until)
         if found.refresh_token is None and parts.provider.needs_refresh_token:
             found = replace(found, refresh_token=self._sent_token())
         newest, token = snapshot.newest or self.attempt, fingerprint_of(found.refresh_token or found.access_token)

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from typing import Annotated, Final
 
@@ -50,18 +51,17 @@ def status(  # noqa: PLR0913 - options, each by its name
     rows, pauses, told = rows_of(index, now), index.pauses(), index.last_dispatch()
     if provider is not None and provider not in {row.provider for row in rows}:
         raise ConfigurationError(f"no secret of fleet {fleet} has the provider {provider}")
+    breakers = {name: found for name, found in told.breakers.items() if provider in (None, provider_in(name))}
     view = FleetSelection(
         fleet=fleet,
         region=context.region,
         now=now,
         members=select(rows, pauses, now, provider=provider, state=state),
         pauses=pauses,
-        breakers={name: found for name, found in told.breakers.items() if provider in (None, provider_in(name))},
+        told=replace(told, breakers=breakers),
         left=[
             s for s in recent_tombstones(index.tombstones(), now) if state is None and provider in (None, s.provider)
         ],
-        dispatched_at=told.at,
-        unheard_since=told.unheard_since,
         oldest=min((row.added_at for row in rows), default=None),
     )
     if as_json:

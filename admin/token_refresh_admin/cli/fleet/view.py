@@ -10,9 +10,9 @@ from token_refresh.advice import Advice, Command
 from token_refresh_admin.cli.finding import Finding, Health
 from token_refresh_admin.cli.fleet.pause import ends_before, plural
 from token_refresh_worker.core.attempts import DAY
-from token_refresh_worker.fleet.core.breaker import STORE, Breaker
+from token_refresh_worker.fleet.core.breaker import STORE
 from token_refresh_worker.fleet.core.enrolment import Tombstone
-from token_refresh_worker.fleet.core.fleet import LEASE
+from token_refresh_worker.fleet.core.fleet import LEASE, LastDispatch
 from token_refresh_worker.fleet.core.gauges import NEW_FOR
 from token_refresh_worker.fleet.core.row import Pause, Pauses, Row, State, pause_of_row, state_of
 from token_refresh_worker.run.failures import SecretName, utc
@@ -48,14 +48,10 @@ class FleetSelection:
     """The secrets, each with its state now."""
     pauses: Pauses
     now: datetime
-    breakers: Mapping[str, Breaker] = field(default_factory=dict)
-    """The open ones, by provider and by host."""
+    told: LastDispatch = field(default_factory=LastDispatch)
+    """What the last dispatcher told, with the breakers of this part."""
     left: Sequence[Tombstone] = ()
     """The secrets that left within a week, the newest first."""
-    dispatched_at: datetime | None = None
-    """When a dispatcher last ran; None if none ever did."""
-    unheard_since: datetime | None = None
-    """Since when no run has reported although some should have."""
     oldest: datetime | None = None
     """When the first secret of the whole fleet joined."""
 
@@ -118,13 +114,13 @@ class FleetSelection:
         return "once the cause is corrected, ", retry, " tries them at once"
 
     def _of_functions(self) -> Iterator[Finding]:
-        ran, began = self.dispatched_at, self.oldest
+        ran, began = self.told.at, self.oldest
         if began is not None and max(ran or began, began) <= self.now - LEASE:
             since = f"has not run since {utc(ran)}" if ran else "has never run"
             why = "see the alarms dispatcher-silent, functions-failing and dead-letters"
             yield Finding.broken(f"the dispatcher {since}: nothing is refreshed", why)
-        if self.unheard_since is not None:
-            text = f"the worker does not run: no run has reported since {utc(self.unheard_since)}"
+        if self.told.unheard_since is not None:
+            text = f"the worker does not run: no run has reported since {utc(self.told.unheard_since)}"
             why = "see its log, its throttles, and the event source of the queue"
             yield Finding.broken(text, why)
 
@@ -166,7 +162,7 @@ class FleetSelection:
                 yield Finding.attention(text, *self._retry("error"))
 
     def _of_breakers(self) -> Iterator[Finding]:
-        for name, breaker in sorted(self.breakers.items()):
+        for name, breaker in sorted(self.told.breakers.items()):
             reason = breaker.reason.value.replace("_", " ")
             text = f"breaker of {name} is open: {reason}; {plural(breaker.allowed, 'run')} at once"
             if name == STORE:
@@ -200,9 +196,9 @@ def as_fields(view: FleetSelection) -> dict[str, Any]:
         "secrets": len(view.members),
         "states": {state.value: count for state, count in view.counts.items()},
         "findings": [{"health": each.health.name.lower(), "text": each.text} for each in view.findings],
-        "breakers": {name: breaker.reason.value for name, breaker in sorted(view.breakers.items())},
-        "dispatched_at": view.dispatched_at,
-        "unheard_since": view.unheard_since,
+        "breakers": {name: breaker.reason.value for name, breaker in sorted(view.told.breakers.items())},
+        "dispatched_at": view.told.at,
+        "unheard_since": view.told.unheard_since,
         "expired": len(view.expired),
         **({"copies": {state.value: count for state, count in view.copies.items()}} if view.copies else {}),
         **({"copies_seen_at": view.copies_seen_at} if view.copies_seen_at else {}),
