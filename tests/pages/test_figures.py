@@ -110,6 +110,7 @@ LEFT_OF_A_DAY, LEFT_OF_AN_HOUR = (
     one.alarm_timing.window_seconds - one.longest_gap_seconds - SEEN_AFTER.seconds
     for one in (A_DAY, AN_HOUR)
 )
+SILENT_FOR = A_DAY.alarm_timing.silence.periods * A_DAY.alarm_timing.silence.period_seconds
 STATUSES = ("healthy", "needs attention soon", "broken", "unknown")
 RESYNCED = re.findall(r'self.resync, "(\d+ minutes)"', (ROOT / "infra/token_refresh_infra/fleet/stack.py").read_text())[
     0
@@ -194,6 +195,7 @@ SAID = {
     "docs/operations.md": [
         f"(a 24-hour token has {said(A_DAY.alarm_timing.overdue_below_seconds)} left)",
         f"between two scheduled runs, {said(A_DAY.longest_gap_seconds)} by default",
+        f"no run started for {said(SILENT_FOR)} (with the default schedule)",
         f"a {DAY / HOUR:g}-hour token then has some {LEFT_OF_A_DAY // 3600} hours left",
         f"and a one-hour token at least {LEFT_OF_AN_HOUR // 60} minutes",
         f"it holds {PLACES} versions of the last {DAY / HOUR:g} hours",
@@ -284,7 +286,8 @@ SAID = {
         f"gets {count(breaker.STEP)} runs at once, and {count(breaker.STEP)} more for each success",
         f"the wait grows to {said(breaker.LONGEST_SILENCE)}. Each success allows {count(breaker.STEP)} more runs",
         f"rejected grants closes after {breaker.RUNS} successes in a row",
-        f"more than {breaker.BURST} grants of a host (and 1 %) are rejected within {said(breaker.BURST_TIME)}",
+        f"more than {breaker.BURST} grants of a host, and more than 1 % of its grants, are rejected within "
+        + said(breaker.BURST_TIME),
         f"retries one of them each minute for {said(breaker.BURST_TRIED)}",
         f"after {said(FIRST_WAIT)}, then {FIRST_WAIT * 2 / MINUTE:g}, then {FIRST_WAIT * 2**DOUBLINGS / MINUTE:g}",
         f"looks at each secret once {said(LONGEST_SLEEP)}",
@@ -314,7 +317,7 @@ SAID = {
     "SECURITY.md": [
         f"with false times for {said(LONGEST_SLEEP)}, with false pauses for {said(LONGEST_FLEET_PAUSE)}",
         f"an open claim for {said(LONGEST_TIME_TO_LIVE)}, a rejection for {RETRIED} and then {RETRIED_AGAIN}",
-        f"a pause for {said(LONGEST_PAUSE)}, entries of a full day for {DAY / HOUR:g} hours",
+        f"a pause for {said(LONGEST_PAUSE)}, claims that use up the daily limit for {DAY / HOUR:g} hours",
         f"up to {MOST_BYTES / 1024:g} KiB of what a provider sent",
     ],
     "docs/threats.md": [

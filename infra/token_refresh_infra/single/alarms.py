@@ -79,7 +79,7 @@ class RefreshAlarms(Alarms):
         )
 
     def runs_failing(self) -> RunsWatch:
-        """Runs failed in two of the last three periods, or no run started for more than two periods.
+        """Runs failed in two of the last three periods, or no run started for 73 minutes (with the default schedule).
 
         Fix: run `doctor --function`.
         """

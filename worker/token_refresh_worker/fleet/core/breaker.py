@@ -63,7 +63,7 @@ class BreakerReason(StrEnum):
     NO_RESPONSE = "no_response"
     """Half of a host's last 20 runs (at least 4), its last 4, or 90 % of a provider's in 3 minutes got no response."""
     CLIENT_REJECTED = "client_rejected"
-    """So many runs got `invalid_client`."""
+    """The same number of runs got `invalid_client`."""
     UNKNOWN_OUTCOMES = "unknown_outcomes"
     """Refresh tokens are single-use, and a host's last 3 runs, or 90 % of a provider's, have an unknown outcome."""
     REJECTED_GRANTS = "rejected_grants"
