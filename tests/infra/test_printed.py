@@ -97,11 +97,12 @@ def test_payloads() -> None:
         read_event(json.loads(payload))
 
 
-def test_outputs(plain: Synthesis, with_table: Synthesis) -> None:
-    """The page lists every output that a deployment can have, and no other; and for how many days queues keep."""
+def test_outputs(plain: Synthesis, with_table: Synthesis, code: Path) -> None:
+    """The page lists every output that a deployment of any mode can have, and no other; and how long queues keep."""
     (seconds,) = {queue["Properties"]["MessageRetentionPeriod"] for queue in plain.resources("SQS::Queue")}
 
-    assert plain.outputs() | with_table.outputs() == listed("Outputs")
+    of_others = synthesise(FLEET, code).outputs() | synthesise(RECEIVER, code).outputs()
+    assert plain.outputs() | with_table.outputs() | of_others == listed("Outputs")
     assert 2 == REFERENCE.count(f", for {seconds // 86_400} days\n")
 
 
