@@ -25,7 +25,6 @@ from token_refresh_worker.core.schedule import FORCED_CLAIMS_A_DAY
 from token_refresh_worker.run.events import Trigger
 from token_refresh_worker.run.failures import utc
 from token_refresh_worker.run.outcome import OutcomeName
-from token_refresh_worker.run.settings import Settings
 
 _SENTENCES = {
     "refresh_claimed": "claimed the right to refresh, attempt {attempt}",
@@ -95,23 +94,19 @@ def _rejected_client(context: Context) -> CommandFailed | None:
     return None
 
 
-def _settings(context: Context, *, dry_run: bool, ask: bool) -> Settings:
+def _run(context: Context, trigger: Trigger, *, ask: bool) -> dict[str, str | None]:
+    if trigger.force and ask:
+        _confirm_reserved(context)
     fields = context.stored()
     settings = context.settings_for(fields)
     stored = settings.client_secret_id or any(fields.get(name) for name in CLIENT_KEYS)
-    if dry_run and not (stored or (settings.client and context.source.function)):
+    if trigger.dry_run and not (stored or (settings.client and context.source.function)):
         where = "in your environment alone" if settings.client else "nowhere"
         why = f"the client credentials are {where}. A deployed function has none; store them: "
         note(why, context.command("client"), head=("warning: ", "yellow"))
     if ask and not context.names_provider(fields):
         confirm(f"Nothing names the provider of these tokens. Send the refresh token to {settings.provider.host}?")
-    return settings
-
-
-def _run(context: Context, trigger: Trigger, *, ask: bool) -> dict[str, str | None]:
-    if trigger.force and ask:
-        _confirm_reserved(context)
-    settings, console = _settings(context, dry_run=trigger.dry_run, ask=ask), errors()
+    console = errors()
     ends_first = "The run ends first, since the refresh token may be redeemed and its tokens not stored yet."
     # After the questions: the status would draw over them.
     with console.status("refreshing"), nullcontext() if trigger.dry_run else finishing(ends_first):
