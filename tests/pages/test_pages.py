@@ -3,6 +3,7 @@
 import fnmatch
 import os
 import re
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -39,7 +40,7 @@ def test_two_commands_do_all_the_setup() -> None:
 def test_relative_links() -> None:
     """The index leads to each page once; each link, of the README, too, to a file, and a heading that it names."""
     assert [] == [page.name for page in PAGES if INDEX.count(f"]({page.name})") != 1]
-    beside = [ROOT / name for name in ("README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", "docs/README.md")]
+    beside = [*ROOT.glob("*.md"), *ROOT.glob("*/README.md")]
     broken = []
     for page in [*beside, *PAGES]:
         for target, heading in re.findall(r"\]\((?!https?:)([^)#\s]*)#?([^)\s]*)\)", page.read_text()):
@@ -80,7 +81,7 @@ def headings(page: Path) -> list[str]:
     return [re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in titles]
 
 
-@pytest.mark.parametrize("page", ["CONTRIBUTING.md", "docs/architecture.md"])
+@pytest.mark.parametrize("page", ["CONTRIBUTING.md", "docs/architecture.md", "worker/README.md"])
 def test_files_that_the_maintainers_pages_name_exist(page: str) -> None:
     """A file or folder is named by its path, or by the end of it."""
     folders = ("worker", "admin", "reader", "infra", "tests", "scripts", "docs")
@@ -90,6 +91,32 @@ def test_files_that_the_maintainers_pages_name_exist(page: str) -> None:
 
     assert [] == [name for name in named if not fnmatch.filter(there, f"*/{name.strip('/')}/")]
     assert 20 < len(named)
+
+
+def test_the_map_has_a_row_for_each_folder() -> None:
+    """CONTRIBUTING's map describes each folder of the repository, and the top level has no other files than these."""
+    tracked = subprocess.run(
+        ["git", "ls-files", "-z"],  # noqa: S607 - git is how the files got here
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.split("\0")
+    shown = [name.split("/") for name in tracked if name and not name.startswith(".")]
+    section = (ROOT / "CONTRIBUTING.md").read_text().split("\n## The map\n")[1].split("\n## ")[0]
+
+    rows = re.findall(r"^\| `([\w-]+)/` \|", section, re.MULTILINE)
+    files = {parts[0] for parts in shown if len(parts) == 1}
+    assert sorted({parts[0] for parts in shown if len(parts) > 1}) == sorted(rows)
+    assert {"LICENSE", "hatch_build.py", "pyproject.toml"} == {name for name in files if not name.endswith(".md")}
+
+
+def test_the_worker_explains_itself_in_a_minute() -> None:
+    """`worker/README.md` has at most 600 words, and the README's first screen leads to it."""
+    assert len((ROOT / "worker" / "README.md").read_text().split()) <= 600
+    assert "](worker/README.md)" in README.split("\n## ")[0]
+    for word in ("EventBridge", "`PutSecretValue`", "version stage", "httpx", "tenacity", "structlog"):
+        assert word in README.split("\n## ")[0]
 
 
 def test_comparisons_agree() -> None:
