@@ -89,7 +89,7 @@ def grant_read(grantee: iam.IGrantable, which: Secrets, *, labels: tuple[str, ..
     """Let `grantee` read the versions that have one of these labels, and what is current.
 
     A request names the label, as `token_refresh.reader` does, or no version at all, as most programs do: then it gets
-    what is current. So whoever reads a token secret sees no claim and no older token set. A family leaves out what has
+    what is current. So a reader of a token secret sees no claim and no older token set. A family leaves out what has
     the tags of a token secret, in whatever deployment or fleet: only `one_secret` opens that.
     """
     families = tuple(arn for arn in which.arns if _is_family(arn))
@@ -170,7 +170,7 @@ def grant_keep(grantee: iam.IGrantable, which: Secrets, key_arn: str) -> None:
 
 
 def keep_conditions(secret_arns: tuple[str, ...]) -> Conditions:
-    """Return what the encryption context of kept tokens must be; `adapters/kept_tokens.py` sets it."""
+    """Return what the encryption context of refused tokens must be; `adapters/kept_tokens.py` sets it."""
     return {
         "StringLike": {"kms:EncryptionContext:secret": list(secret_arns)},
         "ForAllValues:StringEquals": {"kms:EncryptionContextKeys": ["secret", "claim", "piece"]},
@@ -213,10 +213,10 @@ def only_from_function(
 ) -> None:
     """Refuse what the role may do to everything but this function's own code.
 
-    Whoever may pass the role to another function, or copies its credentials, gets no secret, no item, no signature and
-    no token, and can send neither events nor messages to `queue_arn`. Outside are the log, traces, the queue that
-    Lambda polls with this role, and the one to which it sends failed runs: Lambda itself makes those calls. A policy of
-    its own, because the function depends on the role's other one.
+    A caller that may pass the role to another function, or copies its credentials, gets no secret, no item, no
+    signature and no token, and can send neither events nor messages to `queue_arn`. Outside are the log,
+    traces, the queue that Lambda polls with this role, and the one to which it sends failed runs: Lambda itself makes
+    those calls. A policy of its own, because the function depends on the role's other one.
     """
     services = ("secretsmanager:*", "ssm:*", "dynamodb:*")
     refused = {"*": [*services, "kms:Sign", "sts:GetWebIdentityToken", "events:PutEvents"]}

@@ -283,7 +283,7 @@ class CommonParameters:
             )
 
     def check_kept_tokens_key(self, key: str | None, timeout_seconds: int) -> None:
-        """Refuse a key for kept tokens that can't serve, and a timeout that leaves no time to use it."""
+        """Refuse a key for refused tokens that can't serve, and a timeout that leaves no time to use it."""
         if key is None:
             return
         self.check_place("kept_tokens_key", key)

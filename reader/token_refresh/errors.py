@@ -188,7 +188,7 @@ class TokensKept(RefreshError):
 class KeptTokensUnreadable(RefreshError):
     """The claim table keeps tokens that can't be decrypted. Nothing is sent.
 
-    Fix: Let the function use the key again. If the key is gone for good: `token-refresh authorize`.
+    Fix: Let the function use the key again. If the key is deleted: `token-refresh authorize`.
     """
 
     shared = "account"

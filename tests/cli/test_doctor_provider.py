@@ -133,10 +133,10 @@ def test_a_key_that_works(cli: Cli, table_key: Kms) -> None:
     """A deployed function's key is looked at; who may not read its state is told so, and nothing is encrypted."""
     ended = cli("doctor", "--function=worker")
 
-    assert f"ok kept tokens' key: {KEY}, enabled" in ended.screen
+    assert f"ok refused tokens' key: {KEY}, enabled" in ended.screen
     assert ["DescribeKey"] == table_key.actions
     table_key.refuses = True
-    assert "skipped kept tokens' key: not known: kms:DescribeKey on key" in cli("doctor", "--function=worker").screen
+    assert "skipped refused tokens' key: not known: kms:DescribeKey on key" in cli("doctor", "--function=worker").screen
 
 
 @pytest.mark.parametrize(
@@ -160,7 +160,7 @@ def test_a_key_that_does_not_work(cli: Cli, table_key: Kms, described: dict[str,
     ended = cli("doctor", CLAIM_TABLE="claims", KEPT_TOKENS_KEY_ID=KEY)
 
     assert 1 == ended.code
-    assert re.search(f"FAILED kept tokens' key: key {KEY} {found}", ended.screen)
+    assert re.search(f"FAILED refused tokens' key: key {KEY} {found}", ended.screen)
 
 
 @pytest.mark.parametrize("denied", ["kms:Encrypt", "kms:Decrypt"])

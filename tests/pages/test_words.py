@@ -1,5 +1,6 @@
 """Pages and help texts use the glossary's words, and say who does what."""
 
+import ast
 import re
 from pathlib import Path
 from typing import Final
@@ -32,6 +33,27 @@ def test_no_word_that_has_a_plainer_one(page: Path) -> None:
 
     found = {word: plainer for word, plainer in INSTEAD.items() if re.search(rf"\b{word}", text)}
     assert {} == found, "the plainer word is beside each"
+
+
+def test_no_message_has_a_word_that_has_a_plainer_one() -> None:
+    """What a person reads on a screen, in a log or in an alarm has none of these words, either."""
+    rooms = (ROOT / name for name in ("reader/token_refresh", "worker", "admin", "infra"))
+    modules = [path for room in rooms for path in sorted(room.rglob("*.py")) if "cdk.out" not in path.parts]
+    texts = [text for path in modules for text in texts_of(path) if " " in text[1]]  # a single word can be a name
+
+    assert [] == [text for text in texts if re.search(rf"\b(?:{'|'.join(INSTEAD)})", re.sub("`[^`]*`", "", text[1]))]
+    assert 1000 < len(texts)
+
+
+def texts_of(path: Path) -> list[tuple[str, str]]:
+    """The texts of a module that are no docstrings, with their places."""
+    nodes = list(ast.walk(ast.parse(path.read_text())))
+    docstrings = {id(node.value) for node in nodes if isinstance(node, ast.Expr)}
+    return [
+        (f"{path.relative_to(ROOT)}:{node.lineno}", node.value)
+        for node in nodes
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in docstrings
+    ]
 
 
 def test_the_glossary_has_each_word_once() -> None:

@@ -39,7 +39,7 @@ _CHECKS: Final = {
 _RULES: Final = tuple(rule for rule in plan.RULES if rule.check in _CHECKS)
 """The newest token, alone, at its own provider. What spares a grant or the provider forbids no revocation."""
 _TOKEN_GONE: Final = tuple(rule for rule in _RULES if rule.check is not plan.stop_at_used_token)
-"""For a used token whose successor is lost for good: the provider may still end its grant."""
+"""For a used token whose successor is lost: the provider may still end its grant."""
 
 SendRevocation = Callable[[TokenRequest], FailedRequest | None]
 """Sends the request to the provider; returns why the token may still work, or None if it works no more."""

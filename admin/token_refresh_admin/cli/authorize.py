@@ -241,7 +241,7 @@ def _read_current(context: Context, *, asks: bool) -> SecretVersion | None:
     try:
         return store.read(label=CURRENT)
     except SecretAccessDenied as locked:
-        # A new grant needs nothing of the old one, whose key may be gone for good.
+        # A new grant needs nothing of the old one, whose key may be deleted.
         if not (locked.by_key and asks):
             raise
         note("What is stored can't be read: ", *locked.parts)

@@ -89,7 +89,7 @@ def _not_found(context: Context, failure: SecretNotFound) -> SecretNotFound:
 
 
 def fix_of_copy(context: Context, failure: TokenRefreshError) -> Advice:
-    """Say what helps where the copy can't be read; one that is deleted for good comes back as it was made."""
+    """Say what helps where the copy can't be read; a deleted one comes back as it was made."""
     source, copy = context.source, copy_name(context.environment.get(Variable.PUBLISHED_SECRET_ID), context.secret_id)
     if not isinstance(failure, SecretNotFound) or failure.is_deleted or not copy or failure.secret_id != copy:
         return failure.fix

@@ -1,4 +1,4 @@
-"""`token-refresh revoke`: end a grant at its provider, for good, and leave what says so."""
+"""`token-refresh revoke`: end a grant at its provider, and leave what says so."""
 
 from contextlib import suppress
 from typing import Annotated

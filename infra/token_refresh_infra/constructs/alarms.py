@@ -64,7 +64,7 @@ class AlarmSpec:
 
 
 class Alarms(Construct):
-    """The alarms of one stack. A method that returns a `AlarmSpec` defines the alarm of its name.
+    """The alarms of one stack. A method that returns an `AlarmSpec` defines the alarm of its name.
 
     Its docstring is the alarm's row in a table of docs/ (`scripts/docs --write`).
     """
@@ -79,7 +79,7 @@ class Alarms(Construct):
         return {
             name.replace("_", "-"): method
             for name, method in vars(cls).items()
-            if inspect.isfunction(method) and _returns_watch(method)
+            if inspect.isfunction(method) and _returns_spec(method)
         }
 
     def announce(self, topic: sns.ITopic) -> list[cloudwatch.AlarmBase]:
@@ -96,23 +96,23 @@ class Alarms(Construct):
         del name
         return True
 
-    def _said(self, watch: AlarmSpec) -> str:
+    def _said(self, spec: AlarmSpec) -> str:
         """Complete the command at the end of what an alarm says."""
-        return f"{watch.text} --region {Stack.of(self).region}"
+        return f"{spec.text} --region {Stack.of(self).region}"
 
-    def _make(self, name: str, watch: AlarmSpec) -> cloudwatch.AlarmBase:
-        enough, periods = watch.points if isinstance(watch.points, tuple) else (None, watch.points)
+    def _make(self, name: str, spec: AlarmSpec) -> cloudwatch.AlarmBase:
+        enough, periods = spec.points if isinstance(spec.points, tuple) else (None, spec.points)
         return cloudwatch.Alarm(
             self,
             name,
             alarm_name=f"{self._stack_name}-{name}",
-            alarm_description=self._said(watch),
-            metric=watch.metric,
-            comparison_operator=watch.limit.operator,
-            threshold=watch.limit.threshold,
+            alarm_description=self._said(spec),
+            metric=spec.metric,
+            comparison_operator=spec.limit.operator,
+            threshold=spec.limit.threshold,
             datapoints_to_alarm=enough,
             evaluation_periods=periods,
-            treat_missing_data=watch.missing,
+            treat_missing_data=spec.missing,
         )
 
 
@@ -156,6 +156,6 @@ def kept_tokens_metric(
     return metric
 
 
-def _returns_watch(method: Callable[..., Any]) -> bool:
+def _returns_spec(method: Callable[..., Any]) -> bool:
     returned = inspect.get_annotations(method).get("return")
     return inspect.isclass(returned) and issubclass(returned, AlarmSpec)

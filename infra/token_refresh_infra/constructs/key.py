@@ -38,7 +38,7 @@ class KeptTokensKey(Construct):
 
 
 def kept_tokens_key(scope: Construct, choice: str | None, *, table: str) -> str | None:
-    """Return the ARN of the key for kept tokens, made or adopted; None where the table keeps none."""
+    """Return the ARN of the key for refused tokens, made or adopted; None where the table keeps none."""
     return KeptTokensKey(scope, "KeptTokensKey", table=table).key.key_arn if choice == CREATE else choice
 
 

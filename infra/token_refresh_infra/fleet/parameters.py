@@ -133,7 +133,7 @@ class FleetParameters(CommonParameters):
         for name, prefix in self.places.items():
             if name != "published_under" and self.publishes_into(prefix):
                 raise ParameterError(
-                    f"published_under: {self.published_under} overlaps {name} ({prefix}), so whoever may read copies "
+                    f"published_under: {self.published_under} overlaps {name} ({prefix}), so a reader of copies "
                     "could read that, too; name another prefix, such as published/"
                 )
 
@@ -190,7 +190,7 @@ class FleetParameters(CommonParameters):
 
     @property
     def kept_tokens_key_choice(self) -> str | None:
-        """Return `create` or the ARN of the key for kept tokens; None where the table keeps none."""
+        """Return `create` or the ARN of the key for refused tokens; None where the table keeps none."""
         return None if self.kept_tokens_key == NONE else self.kept_tokens_key or CREATE
 
     @property

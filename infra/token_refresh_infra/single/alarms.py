@@ -30,7 +30,7 @@ _once = partial(AlarmSpec, limit=ONCE, points=(1, 1))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RunsWatch(AlarmSpec):
+class RunsAlarmSpec(AlarmSpec):
     """An alarm on failed runs, and on no runs; it is one around both."""
 
     silent: AlarmSpec
@@ -78,7 +78,7 @@ class RefreshAlarms(Alarms):
             missing=IGNORED,
         )
 
-    def runs_failing(self) -> RunsWatch:
+    def runs_failing(self) -> RunsAlarmSpec:
         """Runs failed in two of the last three periods, or no run started for 73 minutes (with the default schedule).
 
         Fix: run `doctor --function`.
@@ -87,7 +87,7 @@ class RefreshAlarms(Alarms):
         runs = self._metrics.runs(Duration.seconds(silence.period_seconds))
         minutes = silence.periods * silence.period_seconds // 60
         doctor = f"First: token-refresh doctor {self._with_function}"
-        return RunsWatch(
+        return RunsAlarmSpec(
             self._metrics.failed_runs(),
             f"Runs failed in two of the last three periods, or none started for {minutes} minutes. A failed run's log "
             "line (token_refresh_failed) says why, and which command corrects it. A run that was killed, or never "
@@ -222,24 +222,24 @@ class RefreshAlarms(Alarms):
             metric_name=NEVER_AUTHORIZED,
             dimensions={DIMENSION: f"$.{DIMENSION}"},
         )
-        watch = AlarmSpec(
+        spec = AlarmSpec(
             self._metrics.worker(NEVER_AUTHORIZED, "Maximum"),
             "The secret has no value yet, or its grant was revoked. Until somebody authorizes, the alarm runs-failing "
             f"is not raised. First: token-refresh authorize {self._with_function}",
             limit=ONCE,
             points=(1, _AWAITED_PERIODS),
         )
-        return super()._make("awaiting-authorization", watch)
+        return super()._make("awaiting-authorization", spec)
 
     def _wants(self, name: str) -> bool:
         return name != "tokens-kept" or self._parameters.kept_tokens_key_choice is not None
 
-    def _make(self, name: str, watch: AlarmSpec) -> cloudwatch.AlarmBase:
+    def _make(self, name: str, spec: AlarmSpec) -> cloudwatch.AlarmBase:
         """Make the alarm itself, or those that measure, and one around them."""
-        if not isinstance(watch, RunsWatch):
-            return super()._make(name, watch)
+        if not isinstance(spec, RunsAlarmSpec):
+            return super()._make(name, spec)
         rule = cloudwatch.AlarmRule
-        failing, silent = super()._make(f"{name}-errors", watch), super()._make(f"{name}-silence", watch.silent)
+        failing, silent = super()._make(f"{name}-errors", spec), super()._make(f"{name}-silence", spec.silent)
         failed = rule.from_alarm(failing, cloudwatch.AlarmState.ALARM)
         if self._empty:
             failed = rule.all_of(failed, rule.not_(rule.from_alarm(self._empty, cloudwatch.AlarmState.ALARM)))
@@ -250,6 +250,6 @@ class RefreshAlarms(Alarms):
             self,
             name,
             composite_alarm_name=f"{self._stack_name}-{name}",
-            alarm_description=self._said(watch),
+            alarm_description=self._said(spec),
             alarm_rule=rule.any_of(failed, stopped),
         )

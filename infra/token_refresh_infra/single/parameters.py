@@ -125,7 +125,7 @@ class SingleParameters(CommonParameters):
 
     @property
     def kept_tokens_key_choice(self) -> str | None:
-        """Return `create` or the ARN of the key for kept tokens; None where the table keeps none."""
+        """Return `create` or the ARN of the key for refused tokens; None where the table keeps none."""
         if self.kept_tokens_key is None:
             return CREATE if self.claim_table == CREATE else None
         return None if self.kept_tokens_key == NONE else self.kept_tokens_key

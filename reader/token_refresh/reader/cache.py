@@ -15,7 +15,7 @@ from typing import Generic, TypeVar
 from token_refresh.errors import SecretStoreUnavailable, TokenRefreshError, detached, without_traceback
 from token_refresh.reader.fetch import FETCH_SECONDS, SET_BACK_SECONDS, CacheEntry, Fetch, Read, need_asyncio
 from token_refresh.reader.pauses import RetryPauses
-from token_refresh.reader.runtime import ForkAware, Runtime, watch
+from token_refresh.reader.runtime import ForkAware, Runtime, tell_of_forks
 
 T = TypeVar("T")
 
@@ -65,7 +65,7 @@ class Cache(ForkAware, Generic[T]):
         self._pauses = pauses or RetryPauses(runtime)
         self._name = name
         self._same = same
-        watch(self)
+        tell_of_forks(self)
 
     def get(self) -> T:
         """Return the value; wait for a read only if there is none to serve."""

@@ -55,13 +55,13 @@ class ForkAware:
 
 
 # Weak: a reader that its service dropped must not live on here.
-_survivors: WeakSet[ForkAware] = WeakSet()
+_fork_aware: WeakSet[ForkAware] = WeakSet()
 _hooked: list[str] = []  # what is registered in this process: SnapStart's hook must be registered once
 
 
-def watch(survivor: ForkAware) -> None:
-    """Call `survivor` after each fork and each restore, for as long as it lives."""
-    _survivors.add(survivor)
+def tell_of_forks(reader: ForkAware) -> None:
+    """Tell `reader` of each fork and each restore, for as long as it lives."""
+    _fork_aware.add(reader)
     if os.environ.get("AWS_LAMBDA_INITIALIZATION_TYPE") == "snap-start" and not _hooked:
         _hooked.append("snap-start")
         # Lambda's Python runtimes bring this module, and nothing else needs it.
@@ -72,13 +72,13 @@ def watch(survivor: ForkAware) -> None:
 
 def _after_fork() -> None:
     # A list: the set may lose members while it is walked.
-    for survivor in list(_survivors):
-        survivor.after_fork()
+    for reader in list(_fork_aware):
+        reader.after_fork()
 
 
 def _after_restore() -> None:
-    for survivor in list(_survivors):
-        survivor.after_restore()
+    for reader in list(_fork_aware):
+        reader.after_restore()
 
 
 if hasattr(os, "register_at_fork"):  # pragma: no branch - Windows has no fork

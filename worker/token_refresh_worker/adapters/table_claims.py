@@ -77,7 +77,7 @@ class TableClaims:
         # what its run has written meanwhile.
         repeated = f"claim = :claim AND attribute_not_exists(claim_record) AND {_NO_KEPT_TOKENS}"
         return self._update(
-            # Record and kept tokens belong to the claim that is replaced, so they go.
+            # Record and refused tokens belong to the claim that is replaced, so they go.
             "SET claim_id = :id, claim = :claim, claimed_at = :at REMOVE claim_record, kept_tokens",
             f"{follows} AND {read} OR {repeated}",
             values,
@@ -110,7 +110,7 @@ class TableClaims:
         )
 
     def drop(self, kept: claims.KeptTokens) -> None:
-        """Remove kept tokens from the item, unless it keeps something else by now."""
+        """Remove refused tokens from the item, unless it keeps something else by now."""
         self._update("REMOVE kept_tokens", "kept_tokens = :kept", {":kept": kept.stored})
 
     def _update(self, update: str, condition: str, values: Mapping[str, Any]) -> bool:

@@ -21,7 +21,7 @@ MOST_BYTES: Final = 40_960
 """How much of a response is kept: in base64 it must fit into a value of 64 KiB."""
 
 RESPONSE_KEY: Final = "unreadResponse"
-"""The only key of an unread response. It tells one from a token document, also among the kept tokens of a table."""
+"""The only key of an unread response. It tells one from a token document, also among the refused tokens of a table."""
 
 _HTML: Final = re.compile(rb"<(?:!doctype\s+html|html|head|body)\b", re.IGNORECASE)
 _SHOWN: Final = re.compile(rb"\ncontent-type:\s*(?:text/html|image/)", re.IGNORECASE)

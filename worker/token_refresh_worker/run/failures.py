@@ -75,7 +75,7 @@ def no_value(secret: SecretName) -> errors.SecretEmpty:
 
 
 def grant_revoked(secret: SecretName, revoked_at: datetime) -> errors.SecretEmpty:
-    """Say that somebody ended the grant for good: nothing is broken, and no token is left."""
+    """Say that somebody ended the grant: nothing is broken, and no token is left."""
     return errors.SecretEmpty(
         f"the grant in {secret} was revoked on purpose at {utc(revoked_at)}; nothing was sent",
         fix=("To get a new one: ", secret.authorize),
@@ -185,7 +185,7 @@ def version_locked(
             "file), cancel its deletion, or enable it: the next run then goes on",
             *(part for one in enable for part in (": ", one)),
             *(() if keys else (". Which key it is: ", Command.of(versions, secret.secret_id, secret.region))),
-            *(". If it is gone for good, get a new grant with ", secret.authorize),
+            *(". If it is deleted, get a new grant with ", secret.authorize),
         ),
     )
     error.by_key = True

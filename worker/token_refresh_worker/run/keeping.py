@@ -46,7 +46,7 @@ class Keeping:
         return kept
 
     def store(self, step: StoreKeptTokens) -> None:
-        """Store kept tokens under their own version ID, and forget them.
+        """Store refused tokens under their own version ID, and forget them.
 
         Raises:
             TokenRefreshError: They can't be stored, and no new grant has replaced them; or KMS can't be reached. Where
@@ -139,7 +139,7 @@ def kept_tokens_unreadable(secret: SecretName, why: str, *, fix: Advice = ()) ->
         f"the claim table keeps new tokens for {secret}, and they can't be decrypted ({why}); nothing was sent",
         fix=(
             *(fix or (_NAME_THE_KEY,)),
-            ". The next run stores them. If the key is gone for good, get a new grant with ",
+            ". The next run stores them. If the key is deleted, get a new grant with ",
             secret.authorize,
         ),
     )

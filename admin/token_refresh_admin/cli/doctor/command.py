@@ -106,7 +106,7 @@ def _checks(context: Context, consumer_version: str | None) -> Iterator[Check]:
     settings = context.settings() if state is None else state.settings
     key_arn = settings.kept_tokens_key_id
     if key_arn and context.has_all_of_aws:
-        yield tried("kept tokens' key", lambda: check_key(context, key_arn))
+        yield tried("refused tokens' key", lambda: check_key(context, key_arn))
     if settings.provider.request.auth_method is AuthMethod.AWS_IAM_JWT and context.has_all_of_aws:
         yield tried("identity tokens", lambda: checks.check_identity_tokens(context))
     yield Check("token endpoint", checks.check_token_endpoint(context, state))

@@ -8,7 +8,7 @@ from token_refresh.aws.calls import call
 from token_refresh.aws.clients import CLIENTS, ClientLimits
 from token_refresh.aws.request import AskedBy, AwsRequest
 from token_refresh.errors import ConfigurationError
-from token_refresh.reader.runtime import ForkAware, watch
+from token_refresh.reader.runtime import ForkAware, tell_of_forks
 
 T = TypeVar("T")
 
@@ -38,7 +38,7 @@ class AwsService(ForkAware):
             raise ConfigurationError(
                 f"region is {region}, and the given client is for {client.meta.region_name}: give one of the two"
             )
-        watch(self)
+        tell_of_forks(self)
 
     def request(self, action: str, *names: str, reference: str | None = None) -> AwsRequest:
         """Name a call about these secrets, as messages do; see `AwsRequest`."""

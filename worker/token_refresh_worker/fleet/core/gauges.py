@@ -147,7 +147,7 @@ def _first_deaths(rows: Sequence[Row], now: datetime) -> float:
 def _is_paused_too_long(row: Row, pauses: Pauses, now: datetime) -> bool:
     """Whether a pause of the last hour ends when half of the secret's window is over.
 
-    Whoever paused a single customer for a month is told once. Where many expire, their share goes on telling.
+    An operator who paused a single customer for a month is told once. Where many expire, their share goes on telling.
     """
     pause, half = pause_of_row(row, pauses, now), row.half_window_at
     return pause is not None and pause.at > now - HOUR and half is not None and pause.until > half
