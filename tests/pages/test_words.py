@@ -35,6 +35,22 @@ def test_no_word_that_has_a_plainer_one(page: Path) -> None:
     assert {} == found, "the plainer word is beside each"
 
 
+SPEAKS: Final = re.compile(
+    r"\b(?:grants?|claims?|token (?:sets?|secrets?)|unread responses?|refused tokens|redeems?)\b"
+)
+"""Words that only the glossary explains."""
+
+
+def test_a_page_that_needs_the_glossary_links_it() -> None:
+    """A page that uses its words four times or more links it; `commands.md` is what `--help` prints."""
+    pages = {page.name: page.read_text() for page in PAGES if page.parent.name == "docs"}
+    prose = {name: re.sub(r"```.*?```|`[^`]*`", "", text, flags=re.DOTALL) for name, text in pages.items()}
+    needing = {name for name, text in prose.items() if len(SPEAKS.findall(text)) > 3} - {"commands.md", "glossary.md"}
+
+    assert set() == {name for name in needing if "](glossary.md)" not in prose[name]}
+    assert {"maintain.md", "threats.md", "grants.md"} <= needing
+
+
 def test_no_message_has_a_word_that_has_a_plainer_one() -> None:
     """What a person reads on a screen, in a log or in an alarm has none of these words, either."""
     rooms = (ROOT / name for name in ("reader/token_refresh", "worker", "admin", "infra"))
