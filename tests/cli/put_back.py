@@ -278,7 +278,7 @@ OF_THE_PAGE: Final[dict[str, tuple[str, ...]]] = {
         "the secret is full of versions",
     ),
     # A person decides which labels to take off.
-    "the secret is full (`SecretFull`): its versions have 20 labels": (),
+    "the secret is full (`SecretFull`): too few of its 20 labels are free": (),
     "the settings name another provider or claim store than the stored tokens": (
         "a table is deployed, and the claims are not moved",
     ),

@@ -77,7 +77,7 @@ def test_client_credentials_need_no_tokens_to_begin_with(scene: Scene) -> None:
 @pytest.mark.parametrize("scene", ["paypal"], indirect=True)
 def test_client_credentials_that_are_missing(scene: Scene) -> None:
     """Another provider's user reads of the document's keys, and not of Upwork's variables."""
-    scene.client.create_secret(Name=TOKENS, SecretString='{"access_token": "old", "expires_at": 1800000000}')
+    scene.client.create_secret(Name=TOKENS, SecretString='{"expires_at": 1800000000}')
 
     said = str(scene.fail(ConfigurationError))
 

@@ -115,9 +115,6 @@ def find_copies(context: Context, fleet: str) -> Copies | None:
     """Find where a fleet publishes, by the tag that its stack puts on its table.
 
     Who may not read the tag is told so, and makes no copies: `fleet status` then says which are missing.
-
-    Raises:
-        TokenRefreshError: It can't be read now.
     """
     try:
         under = read_table_tags(context, fleet).get(PUBLISHED_UNDER_TAG)

@@ -5,6 +5,7 @@ from functools import partial
 
 from token_refresh.errors import ConfigurationError, InvalidSecretDocument, TokenRefreshError
 from token_refresh.stored.json_object import located, read_object
+from token_refresh.stored.spelling import SNAKE
 from token_refresh_worker.core.versions import CURRENT, PREVIOUS
 from token_refresh_worker.run.ports import SecretStore, SecretVersion
 from token_refresh_worker.run.settings import DEFAULT_PROVIDER, Settings
@@ -35,7 +36,7 @@ def find_credentials(
     where = f"secret {settings.token_secret_id} (TOKEN_SECRET_ID)"
     found = located(partial(read_credentials, document.fields), where) or settings.client
     if found is None:
-        keys = "client_id and client_secret" if "access_token" in document.fields else "clientId and clientSecret"
+        keys = "client_id and client_secret" if document.spelling is SNAKE else "clientId and clientSecret"
         is_default = settings.provider.name == DEFAULT_PROVIDER
         environment = " UPWORK_CLIENT_ID and UPWORK_CLIENT_SECRET in the environment;" if is_default else ""
         raise ConfigurationError(

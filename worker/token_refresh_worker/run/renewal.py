@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Final
 
 from token_refresh_worker.core.attempts import DAY
 from token_refresh_worker.oauth.formats import Grant
@@ -11,9 +10,6 @@ from token_refresh_worker.oauth.scopes import lost_scopes, scopes_of
 from token_refresh_worker.providers.provider import SAME_END, Provider
 from token_refresh_worker.stored.document import TokenDocument
 from token_refresh_worker.stored.origin import Asked, Origin
-
-_LEAST_LEFT: Final = timedelta(seconds=1)
-"""What is stored of an access token that the provider calls over."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
@@ -58,7 +54,7 @@ class Renewal:
         if response.access_token != before.access_token:
             return None
         if response.is_over(sent_at):
-            return _LEAST_LEFT
+            return timedelta(seconds=1)  # The least that is stored.
         # Of a doubted expiry the fields have what is believed in its place.
         ends_at = before.spelling.read_time(before.fields, before.spelling.expires_at)
         if ends_at is None or (stated is not None and before.lifetime is None):
