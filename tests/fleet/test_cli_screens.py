@@ -2,7 +2,7 @@
 
 import json
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -25,7 +25,7 @@ REASONS = ((BreakerReason.CLIENT_REJECTED, 1), (BreakerReason.NO_RESPONSE, 2))
 @pytest.fixture
 def members(index: TableIndex) -> TableIndex:
     """Four providers, copies in each state and of different ages, two breakers, and three that left."""
-    since = NOW - 5 * HOUR
+    since, began = NOW - 5 * HOUR, datetime.now(UTC)  # not when these tests were loaded: that may be long ago
     healthy = seen(at=NOW, expires_at=LATER + 2 * HOUR, due_at=LATER + HOUR, since=since)
     dead, wrong, gone = (
         seen(at=NOW, expires_at=LATER + at * HOUR, due_at=NOW, error_type=error_type, state=state, since=since)
@@ -47,7 +47,7 @@ def members(index: TableIndex) -> TableIndex:
         ("h/copy-older", "hubspot", replace(behind, copy=CopyState.OLDER)),
         ("h/copy-refused", "xero", replace(behind, copy=CopyState.OLDER, copy_error="SecretAccessDenied")),
         ("h/copy-current", "xero", replace(healthy, at=NOW - HOUR, copy=CopyState.CURRENT)),
-        ("h/copy-just-behind", "xero", replace(healthy, copy_behind_at=BEGIN, copy=CopyState.OLDER)),
+        ("h/copy-just-behind", "xero", replace(healthy, copy_behind_at=began, copy=CopyState.OLDER)),
         ("n/expired-first", "zoho", seen(at=since, expires_at=NOW - 4 * HOUR, due_at=NOW - 5 * HOUR, since=since)),
         ("i/paused", "xero", replace(healthy, tokens=replace(healthy.tokens, expires_at=LATER + HOUR))),
     ):
@@ -59,7 +59,7 @@ def members(index: TableIndex) -> TableIndex:
     index.pause(replace(IN_FORCE, until=LATER + 3 * HOUR, by="another", why="theirs"), provider="hubspot")
     index.pause(replace(IN_FORCE, until=LATER + HOUR), provider="zoho")
     slow, down = (Breaker(reason=reason, allowed=allowed) for reason, allowed in REASONS)
-    index.tell_breakers({f"xero/{HOST}": slow, f"hubspot/{HOST}": down}, BEGIN)
+    index.tell_breakers({f"xero/{HOST}": slow, f"hubspot/{HOST}": down}, began)
     for name, at, quietly in (
         ("l/removed", NOW, True),
         ("m/vanished", NOW - 2 * HOUR, False),

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import measured
-from proof import bugs, edges, outages, report, scenarios, small
+from proof import bugs, edges, outages, put_back, report, scenarios, small
 from proof.explore import search
 from proof.mutants import MUTANTS, Mutant
 from proof.world import Budget, Scenario
@@ -16,12 +16,15 @@ from proof.world import Budget, Scenario
 QUICK = scenarios.quick()
 FOUND_LATE = (
     small.STALE_SUCCESSORS,
+    small.SUCCESSOR_GONE,
     edges.OLD_LIST,
     outages.STALE,
     outages.FROZEN,
     outages.KEY_DELETED,
     outages.AUTHORIZED_BEFORE,
     outages.OPERATOR,
+    edges.CLOCK_JUMPS,
+    put_back.FORCED,
 )
 """Searches of which a planted bug takes seconds: `scripts/prove mutants` has them, each night."""
 FOUND_AT_ONCE = [mutant for mutant in MUTANTS if mutant.scenario not in FOUND_LATE]
