@@ -51,11 +51,11 @@ def test_marks_of_the_window() -> None:
 
     Tokens that were asked for in vain are due after that: they are late when half of what was left then is over.
     """
-    assert (NOW + WINDOW / 2, NOW + WINDOW * 3 / 4) == (row().half_window_at, row().last_quarter_at)
+    assert (NOW + WINDOW / 2, NOW + WINDOW * 3 / 4) == (row().half_window_at, row().tokens.last_quarter_at)
     assert row(new=True).half_window_at is None
-    assert row(new=True).expires_at is None
-    assert row(found=seen(due_at=None)).last_quarter_at is None
-    assert row(found=seen(expires_at=None)).last_quarter_at is None
+    assert row(new=True).tokens.expires_at is None
+    assert row(found=seen(due_at=None)).tokens.last_quarter_at is None
+    assert row(found=seen(expires_at=None)).tokens.last_quarter_at is None
     assert row(found=seen(expires_at=None)).half_window_at is None
     assert NOW + WINDOW * 9 / 10 == row(found=seen(due_at=NOW + WINDOW * 4 / 5)).half_window_at
 

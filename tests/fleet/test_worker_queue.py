@@ -48,9 +48,9 @@ def test_a_message_refreshes_its_secret(stage: FleetStage) -> None:
 
     row, seen = stage.row(secret_arn), stage.seen(secret_arn)
     assert ("upwork", State.HEALTHY, "refreshed", 1) == (row.provider, seen.state, seen.outcome, seen.requests)
-    assert row.next_at == row.due_at
-    assert row.expires_at is not None
-    assert row.expires_at > row.next_at > datetime.now(UTC)
+    assert row.next_at == row.tokens.due_at
+    assert row.tokens.expires_at is not None
+    assert row.tokens.expires_at > row.next_at > datetime.now(UTC)
 
     stage.message(secret_arn)
     assert (1, "fresh") == (len(stage.endpoint.requests), stage.seen(secret_arn).outcome), "the queue may deliver twice"

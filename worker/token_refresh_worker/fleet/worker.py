@@ -124,7 +124,7 @@ def run_member(crew: FleetWorkerDependencies, trigger: Trigger, invocation: Invo
         provider = provider_of(entry, lambda: crew.read_document(secret_arn), default)
         return trigger, {**os.environ, "TOKEN_SECRET_ID": secret_arn, "PROVIDER": provider}
 
-    run = invocation.run(start, secret_id=secret_arn, due_before=entry.row.due_at)
+    run = invocation.run(start, secret_id=secret_arn, due_before=entry.row.tokens.due_at)
     # The row of a person's dry run would put off the run that it stands for.
     if not asked.dry_run:
         report(crew, entry, run)

@@ -90,7 +90,7 @@ def _check(provider: str | None, *, everything: bool) -> None:
 
 def ends_before(rows: Iterable[Row], pause: Pause, now: datetime) -> list[tuple[datetime, str]]:
     """Return when access tokens of living secrets will expire before a pause ends, and their names, in order."""
-    living = ((row.expires_at, row.name) for row in rows if row.is_living)
+    living = ((row.tokens.expires_at, row.name) for row in rows if row.is_living)
     return sorted((at, name) for at, name in living if at and now < at < pause.until)
 
 

@@ -133,7 +133,7 @@ def _rows(view: FleetSelection, limit: int) -> Table:
             assemble(row.name, *detail),
             text(row.provider),
             text(state.value, STATES[state]),
-            text(_about(row.expires_at - view.now) if row.expires_at else "unknown"),
+            text(_about(row.tokens.expires_at - view.now) if row.tokens.expires_at else "unknown"),
             text(_about(seen.at - view.now) if seen else "none yet"),
         )
     return table

@@ -85,7 +85,7 @@ class FleetSelection:
     @property
     def expired(self) -> list[Row]:
         """Living secrets whose access token has expired, the first one first, paused or not."""
-        ends = ((row.expires_at, row) for row, _ in self.members if row.is_living)
+        ends = ((row.tokens.expires_at, row) for row, _ in self.members if row.is_living)
         return [row for at, row in sorted(ends, key=lambda end: str(end[0])) if at and at <= self.now]
 
     @property
@@ -137,7 +137,7 @@ class FleetSelection:
             text = f"joined over ten minutes ago, and never read: {plural(unread, 'secret')}"
             yield Finding.attention(text)
         # Such a one never becomes overdue. A run refreshes it at once, so something keeps the runs back.
-        unsure = [row.name for row in known if row.seen and row.is_living and row.expires_at is None]
+        unsure = [row.name for row in known if row.seen and row.is_living and row.tokens.expires_at is None]
         if unsure:
             text = f"without an access token whose expiry is believed: {len(unsure)}, the first in {unsure[0]}"
             yield Finding.attention(text, *self._retry("error"))
@@ -185,7 +185,7 @@ def select(
     order, members = list(STATES), [(row, state_of(row, pauses, now)) for row in rows]
     selected = [(row, its) for row, its in members if provider in (None, row.provider) and state in (None, its)]
     # A secret that no run has read may expire at any moment, as the dispatcher has it.
-    return sorted(selected, key=lambda m: (order.index(m[1]), m[0].expires_at or now, m[0].name))
+    return sorted(selected, key=lambda m: (order.index(m[1]), m[0].tokens.expires_at or now, m[0].name))
 
 
 def as_fields(view: FleetSelection) -> dict[str, Any]:

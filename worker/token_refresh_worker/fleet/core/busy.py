@@ -59,6 +59,10 @@ def _share(rows: Sequence[Row], now: datetime) -> int:
         return 0
     took = Counter(max(0, (now - each.at) // MINUTE) for each in sent if each.error_type is None)
     best = max(took[age] for age in range(calm + 1))
-    spans = [row.due_at - row.seen.succeeded_at for row in rows if row.seen and row.seen.succeeded_at and row.due_at]
+    spans = [
+        row.tokens.due_at - row.seen.succeeded_at
+        for row in rows
+        if row.seen and row.seen.succeeded_at and row.tokens.due_at
+    ]
     need = sum(MINUTE / max(MINUTE, span) for span in spans)
     return ceil(max(1, best * (1.5 if calm else 1.1), need * (2 if best >= need else 4)))

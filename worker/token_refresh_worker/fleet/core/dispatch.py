@@ -127,7 +127,9 @@ def sends_nothing(row: Row, now: datetime) -> bool:
     """Whether a run on the secret would find what the last one found, and show nothing about its provider."""
     if row.seen is None:
         return False
-    is_held = row.seen.state is State.HELD and row.last_quarter_at is not None and now < row.last_quarter_at
+    is_held = (
+        row.seen.state is State.HELD and row.tokens.last_quarter_at is not None and now < row.tokens.last_quarter_at
+    )
     return is_held or row.seen.state in {State.REAUTHORIZE, State.EMPTY}
 
 
@@ -145,14 +147,14 @@ def _order(
     if breaker.holds_back(breakers, row):
         # What shows most; a tenant that failed alone may be dead, whatever becomes of the others.
         rank = 2 if sends_nothing(row, now) else int(row.is_retry)
-    if row.sent and row.sent.error_type == BUSY and row.expires_at is not None and row.expires_at <= now:
+    if row.sent and row.sent.error_type == BUSY and row.tokens.expires_at is not None and row.tokens.expires_at <= now:
         # In turn, and after those that expire within an hour: some of them may be refused each time.
         return rank, row.sent.at + breaker.RUNS_REMEMBERED - now
-    if row.due_at is not None and any(lane in rejecting for lane in breaker.lanes_of(row)):
+    if row.tokens.due_at is not None and any(lane in rejecting for lane in breaker.lanes_of(row)):
         # What came due last: a cohort of dead grants must not keep away the living that are due after it.
-        return rank, abs(now - row.due_at)
+        return rank, abs(now - row.tokens.due_at)
     # What no run has read yet may expire at any moment, so it counts as expiring now.
-    return rank, (row.expires_at or now) - now
+    return rank, (row.tokens.expires_at or now) - now
 
 
 class _Minute:

@@ -108,7 +108,7 @@ def shares(
     living = [row for row in rows if row.is_living]
     left = sum(stone.left_at > now - DAY and not stone.quietly for stone in tombstones)
     # Paused ones too: their consumers have an expired token all the same.
-    expired = sum(row.expires_at is not None and row.expires_at <= now for row in living)
+    expired = sum(row.tokens.expires_at is not None and row.tokens.expires_at <= now for row in living)
     return {
         "NewDeathsPercent": max(_new(rows, State.REAUTHORIZE, now), _first_deaths(rows, now)),
         "NewErrorsPercent": _new(rows, State.ERROR, now),

@@ -158,7 +158,7 @@ def _next_look(row: Row, seen: LastRun, run: Outcome, jitter: timedelta) -> date
         return seen.at if seen.at != row.next_at else seen.at + timedelta(seconds=1)
     # The run knows best: its `retry_at` is the end of a claim, or what the provider asked for.
     wanted = run.retry_at or seen.at + _backoff(seen, run.error)
-    quarter, expires_at = row.last_quarter_at, row.expires_at
+    quarter, expires_at = row.tokens.last_quarter_at, row.tokens.expires_at
     passes = run.error is not None and run.error.failed_at == "provider" and not run.error.needs_person
     urgent = run.retry_at is None and passes and expires_at is not None and seen.at < expires_at
     if quarter is not None and (urgent or quarter > seen.at):

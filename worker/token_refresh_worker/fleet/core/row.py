@@ -192,25 +192,15 @@ class Row:
         return self.seen is not None and self.seen.refused_at is not None
 
     @property
-    def expires_at(self) -> datetime | None:
-        """When the current access token expires; None where no run has read it yet."""
-        return self.seen.tokens.expires_at if self.seen else None
-
-    @property
-    def due_at(self) -> datetime | None:
-        """When the current tokens are due; None where no run has read them yet."""
-        return self.seen.tokens.due_at if self.seen else None
+    def tokens(self) -> CurrentTokens:
+        """The current tokens, as far as a run has read them."""
+        return self.seen.tokens if self.seen else CurrentTokens()
 
     @property
     def half_window_at(self) -> datetime | None:
         """When half of the refresh window is used up, which makes a secret overdue."""
-        due, expires_at = self.due_at, self.expires_at
+        due, expires_at = self.tokens.due_at, self.tokens.expires_at
         return None if due is None or expires_at is None else expires_at - overdue_below(expires_at - due, None)
-
-    @property
-    def last_quarter_at(self) -> datetime | None:
-        """When the last quarter of the refresh window begins, in which even a held refresh is attempted."""
-        return self.seen.tokens.last_quarter_at if self.seen else None
 
 
 def is_due(row: Row, now: datetime) -> bool:
@@ -220,7 +210,7 @@ def is_due(row: Row, now: datetime) -> bool:
     """
     if row.next_at <= now or row.seen is None or row.seen.at <= now - LONGEST_SLEEP:
         return True
-    quarter = row.last_quarter_at
+    quarter = row.seen.tokens.last_quarter_at
     return quarter is not None and row.seen.at < quarter <= now
 
 
@@ -242,7 +232,7 @@ def state_of(row: Row, pauses: Pauses, now: datetime) -> State:
     if row.seen.state in {State.REAUTHORIZE, State.EMPTY, State.ERROR}:
         return row.seen.state
     # Before `held`: a secret that is running out needs somebody, whatever it waits for.
-    half, due = row.half_window_at, row.due_at
+    half, due = row.half_window_at, row.tokens.due_at
     if half is not None and now >= half:
         return State.OVERDUE
     if row.seen.state is State.HELD:
