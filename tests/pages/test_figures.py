@@ -67,9 +67,8 @@ from token_refresh_worker.providers import lifetime
 from token_refresh_worker.providers.loader import load_provider
 from token_refresh_worker.providers.provider import NOTICE
 from token_refresh_worker.providers.redirect import Loopback
-from token_refresh_worker.run.events import REQUESTS
 from token_refresh_worker.run.ports import KEEP_RESERVE_SECONDS, REQUEST_TIMEOUT_SECONDS, STORE_RESERVE_SECONDS
-from token_refresh_worker.run.request_sender import SOON_SECONDS
+from token_refresh_worker.run.request_sender import REQUESTS, SOON_SECONDS
 from token_refresh_worker.run.version_capacity import PLACES
 from token_refresh_worker.stored.origin import LONGEST_GRACE, LONGEST_NOTICE, ClaimStoreKind
 from webhooks.test_flood import LOGGED_BYTES, MEBIBYTE

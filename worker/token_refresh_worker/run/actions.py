@@ -1,6 +1,6 @@
 """Carry out an action of the plan, and say what is stored then."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import assert_never
 
 from token_refresh.errors import SecretStoreError
@@ -134,7 +134,8 @@ class Actions:
         self.parts.log.info("tokens_published", published_version_id=version_id)
         content = read_published(published_document(source.document, source.version_id))
         copy = PublishedCopy(version_id=version_id, stored_at=self.memory.service_now(), content=content)
-        return self.memory.note_published(snapshot, copy)
+        self.memory.snapshot = replace(snapshot, published=copy)
+        return self.memory.snapshot
 
 
 def publish(store: SecretStore, document: TokenDocument, source_version_id: str, *, replaced: str | None) -> bool:

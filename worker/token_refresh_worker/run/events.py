@@ -11,8 +11,6 @@ from token_refresh.errors import InvalidEvent
 from token_refresh.stored.json_object import json_type
 from token_refresh_worker.core.claims import CLAIM_ID
 
-REQUESTS: Final = 4
-"""How many token requests a run sends at most."""
 _SECRET_ID: Final = re.compile(r"[A-Za-z0-9/_+=.@:-]{1,2048}")  # `GetSecretValue`, SecretId: a name or an ARN
 _EXPECTED: Final = {
     "secret_id": "a secret's name or ARN",
@@ -39,16 +37,6 @@ class Trigger:
     """Whether a fleet's run begins although a breaker is open."""
     once: bool = False
     """Whether to repeat no lost request: the last ones failed, and nobody knows whether the host is back."""
-
-    @property
-    def most_requests(self) -> int:
-        """How many token requests its run may send once a response was lost."""
-        return 1 if self.once else REQUESTS
-
-    @property
-    def most_refused(self) -> int:
-        """How many it may send before that: in a fleet the dispatcher repeats them, since it knows what others met."""
-        return 1 if self.name == "fleet" else REQUESTS
 
 
 def read_event(event: object) -> Trigger:

@@ -52,7 +52,10 @@ class Invocation:
         except TokenRefreshError as error:
             report = self._failed(error)
         except Exception as error:  # noqa: BLE001 - its text may hold a secret, and Lambda would print it
-            report = self._failed(_defect(error))
+            what = (
+                f"{raised_at(error)}: a defect of this program; nothing stored was lost, and the next run tries again"
+            )
+            report = self._failed(InternalError(what, fix="Please report it with this line"))
         # The last line, which is also the metric: at every level, exactly once.
         fields = last_line(
             report,
@@ -107,11 +110,3 @@ def _events_of(run: Run, report: Outcome) -> list[Announcement]:
         )
         for transition, since in filter(None, (of_grant, shrunk))
     ]
-
-
-def _defect(error: Exception) -> InternalError:
-    """Say where a defect was raised, and of which type; not what the data was."""
-    return InternalError(
-        f"{raised_at(error)}: a defect of this program; nothing stored was lost, and the next run tries again. Please "
-        "report it with this line"
-    )

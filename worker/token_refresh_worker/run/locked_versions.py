@@ -2,16 +2,16 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import datetime
 
 from token_refresh.errors import InvalidSecretDocument, SecretAccessDenied, SecretStoreError
 from token_refresh_worker.core.claims import Claim
-from token_refresh_worker.core.locked import VersionEntry, chain_of, rebuilt_claim, worth_reading
+from token_refresh_worker.core.locked import chain_of, rebuilt_claim, worth_reading
 from token_refresh_worker.core.schedule import SETTLED
 from token_refresh_worker.core.snapshot import TokenSet
 from token_refresh_worker.core.versions import CLAIM, OUTCOME
 from token_refresh_worker.run.failures import version_locked
+from token_refresh_worker.run.memory import Memory
 from token_refresh_worker.run.ports import RunDependencies, SecretVersion
 
 
@@ -37,45 +37,44 @@ def tokens_locked(parts: RunDependencies, version_id: str) -> SecretAccessDenied
     return error
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
-class LockedClaims:
-    """Finds the newest claim where it can't be decrypted."""
+def newest_locked_claim(  # noqa: PLR0913 - what is known, and how to read a version
+    parts: RunDependencies,
+    memory: Memory,
+    current: TokenSet,
+    claim_id: str | None,
+    *,
+    token_set: Callable[[SecretVersion], TokenSet],
+    now: datetime,
+) -> Claim | None:
+    """Return the newest claim of the chain that a claim is in, by default the labelled one; None if none is listed.
 
-    parts: RunDependencies
-    note: Callable[[VersionEntry], None]
-    """Is called with the newest claim, if it can't be decrypted."""
-    token_set: Callable[[SecretVersion], TokenSet]
-    now: Callable[[], datetime]
+    None too while the list may be older than the document: it lacks the claim that the document names. Where KMS
+    refuses the newest claim, `memory` keeps its entry.
 
-    def newest(self, current: TokenSet, claim_id: str | None = None) -> Claim | None:
-        """Return the newest claim of the chain that a claim is in, by default the labelled one; None if none is listed.
+    Raises:
+        SecretAccessDenied: The versions may not be listed: the error names the claim all the same.
+        SecretStoreError: They can't be listed now.
+    """
+    try:
+        listed = parts.store.versions()
+    except SecretAccessDenied:
+        what = f"the newest claim on {parts.secret} is"
+        raise version_locked(parts.secret, claim_id, CLAIM, (), what=what) from None
+    seed = claim_id or next((v.version_id for v in listed if CLAIM in v.labels), None)
+    known, origin = {version.version_id for version in listed}, current.document.origin
+    named = origin.claim_id if origin else None
+    if seed not in known or (named not in {None, *known} and now < current.stored_at + SETTLED):
+        return None
+    chain = chain_of(listed, seed)
+    with IgnoreKmsRefusals():  # The label may be behind.
+        return parts.claims.find(chain[-1])
+    memory.locked_claim = next(version for version in listed if version.version_id == chain[-1])
 
-        None too while the list may be older than the document: it lacks the claim that the document names.
-
-        Raises:
-            SecretAccessDenied: The versions may not be listed: the error names the claim all the same.
-            SecretStoreError: They can't be listed now.
-        """
-        try:
-            listed = self.parts.store.versions()
-        except SecretAccessDenied:
-            what = f"the newest claim on {self.parts.secret} is"
-            raise version_locked(self.parts.secret, claim_id, CLAIM, (), what=what) from None
-        seed = claim_id or next((v.version_id for v in listed if CLAIM in v.labels), None)
-        known, origin = {version.version_id for version in listed}, current.document.origin
-        named = origin.claim_id if origin else None
-        if seed not in known or (named not in {None, *known} and self.now() < current.stored_at + SETTLED):
-            return None
-        chain = chain_of(listed, seed)
-        with IgnoreKmsRefusals():  # The label may be behind.
-            return self.parts.claims.find(chain[-1])
-        self.note(next(version for version in listed if version.version_id == chain[-1]))
-        wanted = worth_reading(listed, chain) - {current.version_id, *chain}
-        return rebuilt_claim(listed, chain, current, self._readable(sorted(wanted)))
-
-    def _readable(self, version_ids: list[str]) -> Iterator[TokenSet]:
-        for version_id in version_ids:
+    def readable() -> Iterator[TokenSet]:
+        for version_id in sorted(worth_reading(listed, chain) - {current.version_id, *chain}):
             with IgnoreKmsRefusals(), suppress(InvalidSecretDocument):
-                found = self.parts.store.read(version_id=version_id)
+                found = parts.store.read(version_id=version_id)
                 if found is not None:
-                    yield self.token_set(found)
+                    yield token_set(found)
+
+    return rebuilt_claim(listed, chain, current, readable())

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from token_refresh.errors import TokenRefreshError
 from token_refresh_worker.core.claims import Claim, Record
 from token_refresh_worker.core.locked import VersionEntry
-from token_refresh_worker.core.snapshot import PublishedCopy, RunState, Snapshot, TokenSet
+from token_refresh_worker.core.snapshot import RunState, Snapshot, TokenSet
 from token_refresh_worker.oauth.scopes import lost_scopes, scopes_of
 from token_refresh_worker.run.ports import Clock
 from token_refresh_worker.stored.document import TokenDocument
@@ -58,20 +58,11 @@ class Memory(RunState):
         self.foreign_version = snapshot.current.version_id if snapshot.is_foreign else self.foreign_version
         return snapshot
 
-    def note_locked(self, claim: VersionEntry) -> None:
-        """Remember the newest claim, which KMS refuses to decrypt."""
-        self.locked_claim = claim
-
     def note_promoted(self, snapshot: Snapshot, promoted: TokenSet) -> Snapshot:
         """Remember that this run made a token set current; nothing has to be read to know that."""
         self.promoted_version = promoted.version_id
         is_dead = snapshot.is_dead and promoted.version_id not in self.received
         self.snapshot = replace(snapshot, current=promoted, successor=None, is_dead=is_dead, living=None)
-        return self.snapshot
-
-    def note_published(self, snapshot: Snapshot, copy: PublishedCopy) -> Snapshot:
-        """Remember that this run published the current token set."""
-        self.snapshot = replace(snapshot, published=copy)
         return self.snapshot
 
     def note_claimed(self, claim: Claim) -> None:

@@ -68,7 +68,7 @@ class CurrentTokens:
     expires_at: datetime | None = None
     due_at: datetime | None = None
     last_quarter_at: datetime | None = None
-    """When the last quarter of the refresh window begins."""
+    """When the last quarter of the refresh window begins, in which even a held refresh is attempted."""
     grant_ends_at: datetime | None = None
     """When the grant ends unless it is refreshed, as far as anybody knows."""
     grant_ending_at: datetime | None = None
@@ -168,6 +168,8 @@ def last_line(  # noqa: PLR0913 - what the report does not say, each by its name
     expires_at = report.tokens.expires_at
     seconds_to_expiry = round((expires_at - report.at).total_seconds()) if expires_at and report.at else None
     seconds_after_due = _seconds_after_due(report, due_before)
+    # A single secret's run fails with the copy's error, so that its last line has it.
+    copy_error = report.copy_error if fleet else None
     known = {
         "secret_id": secret_id,
         "version_id": report.tokens.version_id,
@@ -182,7 +184,9 @@ def last_line(  # noqa: PLR0913 - what the report does not say, each by its name
         "retry_at": iso_or_none(report.retry_at),
         "error_type": report.error_type,
         "error": str(report.error) if report.error else None,
-        **(_copy_fields(report) if fleet else {}),
+        "copy": report.copy if fleet else None,
+        "copy_error_type": type(copy_error).__name__ if copy_error else None,
+        "copy_error": str(copy_error) if copy_error else None,
     }
     metrics = {
         "Refreshed": int(report.name is OutcomeName.REFRESHED),
@@ -205,16 +209,6 @@ def last_line(  # noqa: PLR0913 - what the report does not say, each by its name
         **{name: value for name, value in known.items() if value is not None},
         **measured,
         **metric_fields(_sent(measured, fleet), *_dimensions(secret_id, fleet, report.provider)),
-    }
-
-
-def _copy_fields(report: Outcome) -> dict[str, object]:
-    """Say how a fleet's copy is. A single secret's run fails with that error, so its last line has it."""
-    error = report.copy_error
-    return {
-        "copy": report.copy,
-        "copy_error_type": type(error).__name__ if error else None,
-        "copy_error": str(error) if error else None,
     }
 
 

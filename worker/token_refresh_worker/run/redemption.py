@@ -78,8 +78,6 @@ class Redemption:
 
     def _sign(self, prepared: PreparedRefresh) -> None:
         """Sign the request, or end: who can't sign claims nothing, and refreshes at once after the repair."""
-        if prepared.request.assertion is None:
-            return
         failed = repeat(
             lambda: prepared.endpoint.sign(prepared.request),
             clock=self.parts.deadline.clock,

@@ -11,12 +11,14 @@ from token_refresh_worker.oauth.formats import Grant
 from token_refresh_worker.oauth.request import TokenRequest, refresh_request
 from token_refresh_worker.oauth.response import EndpointResponse, FailedRequest, FailureKind
 from token_refresh_worker.providers.provider import Provider
-from token_refresh_worker.run.events import REQUESTS
 from token_refresh_worker.run.memory import Memory
 from token_refresh_worker.run.ports import RunDependencies, TokenEndpoint
 from token_refresh_worker.run.retry import repeat
 from token_refresh_worker.stored.credentials import ClientCredentials
 from token_refresh_worker.stored.document import TokenDocument
+
+REQUESTS: Final = 4
+"""How many token requests a run sends at most."""
 
 SOON_SECONDS: Final = 2.0
 """A run of a fleet that waits longer for a busy host holds up others; its secret comes back later."""
@@ -124,10 +126,13 @@ class RequestSender:
         if not isinstance(response, FailedRequest):
             return False
         transient = response.kind.may_have_redeemed or response.kind in {FailureKind.NOT_SENT, FailureKind.BUSY}
-        # A host that says that it is busy is there, and asked once more: it may refuse one request in ten for hours.
-        soon = response.kind is FailureKind.BUSY and _asked_seconds(response) <= SOON_SECONDS
-        most_refused = self.parts.trigger.most_refused + soon
-        most = self.parts.trigger.most_requests if self.unsure else most_refused
+        if self.unsure:
+            most = 1 if self.parts.trigger.once else REQUESTS
+        else:
+            # In a fleet the dispatcher repeats, since it knows what others met. But a host that says that it is busy is
+            # there, and asked once more: it may refuse one request in ten for hours.
+            soon = response.kind is FailureKind.BUSY and _asked_seconds(response) <= SOON_SECONDS
+            most = (1 if self.parts.trigger.name == "fleet" else REQUESTS) + soon
         return transient and self.memory.requests_sent < most and self._replay_allowed()
 
     def _replay_allowed(self) -> bool:

@@ -228,21 +228,22 @@ def _read_provider(given: Mapping[str, str]) -> Provider:
     if not provider.token_endpoint:
         problem = f"must be set, because the profile {provider.name} has no endpoint"
         raise ConfigurationError.of(Variable.TOKEN_ENDPOINT, problem)
-    auth_method = _read_choice(given, Variable.TOKEN_ENDPOINT_AUTH_METHOD, tuple(AuthMethod))
-    if auth_method is not None:
-        provider = replace(provider, request=replace(provider.request, auth_method=AuthMethod(auth_method)))
-    if audience := given.get(Variable.CLIENT_ASSERTION_AUDIENCE):
-        provider = replace(provider, request=replace(provider.request, assertion_audience=audience))
+    method = _read_choice(given, Variable.TOKEN_ENDPOINT_AUTH_METHOD, tuple(AuthMethod))
     window = _read_seconds(given, Variable.REFRESH_WINDOW_SECONDS, range(1, _MONTH_SECONDS + 1))
-    if window is not None:
-        provider = replace(provider, refresh_window=window)
     lifetime = _read_seconds(given, Variable.TOKEN_LIFETIME_SECONDS, range(1, 10 * _YEAR_SECONDS + 1))
-    if lifetime is not None:
-        provider = replace(provider, access_token_lifetime=lifetime)
     grace = _read_seconds(given, Variable.REPLAY_GRACE_SECONDS, range(int(LONGEST_GRACE.total_seconds()) + 1))
-    if grace is not None:
-        provider = replace(provider, grace=Grace(duration=grace))
-    return provider
+    request = replace(
+        provider.request,
+        auth_method=AuthMethod(method) if method else provider.request.auth_method,
+        assertion_audience=given.get(Variable.CLIENT_ASSERTION_AUDIENCE) or provider.request.assertion_audience,
+    )
+    return replace(
+        provider,
+        request=request,
+        refresh_window=window or provider.refresh_window,
+        access_token_lifetime=lifetime or provider.access_token_lifetime,
+        grace=provider.grace if grace is None else Grace(duration=grace),
+    )
 
 
 def _load_profile(given: Mapping[str, str], endpoint: str | None) -> Provider:

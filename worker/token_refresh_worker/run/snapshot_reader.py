@@ -24,7 +24,7 @@ from token_refresh_worker.core.schedule import CLOCK_ERROR, SETTLED, believed
 from token_refresh_worker.core.snapshot import LivingSet, PublishedCopy, Snapshot, TokenSet
 from token_refresh_worker.core.versions import CLAIM, CURRENT, is_redirect_note, response_version_id, staged_version_id
 from token_refresh_worker.run.failures import grant_revoked, no_value, published_itself, unreadable_document
-from token_refresh_worker.run.locked_versions import IgnoreKmsRefusals, LockedClaims
+from token_refresh_worker.run.locked_versions import IgnoreKmsRefusals, newest_locked_claim
 from token_refresh_worker.run.memory import Memory
 from token_refresh_worker.run.ports import NewestClaim, RunDependencies, SecretVersion
 from token_refresh_worker.stored.document import read_document
@@ -72,7 +72,11 @@ class SnapshotReader:
             ledger=self._resolved(self._ledger_of(newest, current), newest, current) if newest else Ledger(),
             published=_as_copy(copy),
             kept_tokens=found.kept_tokens,
-            claims_in_versions=newest is None and self._claims_in_versions(current),
+            # A document that no run has written does not say where its claims are.
+            claims_in_versions=newest is None
+            and current.document.origin is None
+            and self.parts.policy.claim_store.kind is ClaimStoreKind.TABLE
+            and self._is_there(label=CLAIM),
         )
         return self.memory.note_read(self._judged(self._followed(snapshot)))
 
@@ -174,10 +178,7 @@ class SnapshotReader:
     def _rebuilt(self, refused: SecretAccessDenied, current: TokenSet, claim_id: str | None = None) -> Claim | None:
         if not refused.by_key:
             raise refused
-        locked = LockedClaims(
-            parts=self.parts, note=self.memory.note_locked, token_set=self._token_set, now=lambda: self._now
-        )
-        return locked.newest(current, claim_id)
+        return newest_locked_claim(self.parts, self.memory, current, claim_id, token_set=self._token_set, now=self._now)
 
     def _newest_claim(self, stored: NewestClaim, current: TokenSet) -> Claim | None:
         """Find the claim with the highest number: by the store, by this run's memory, or named by the document."""
@@ -193,12 +194,6 @@ class SnapshotReader:
             return newest
         assert current.document.origin is not None  # noqa: S101 - it names the claim
         return self.claim_named(named, current.document.origin.number, newest, current) or newest
-
-    def _claims_in_versions(self, current: TokenSet) -> bool:
-        """Whether claims are in the secret: a document that no run has written does not say where its claims are."""
-        if current.document.origin is not None or self.parts.policy.claim_store.kind is not ClaimStoreKind.TABLE:
-            return False
-        return self._is_there(label=CLAIM)
 
     def _is_there(self, version_id: str | None = None, *, label: str | None = None) -> bool:
         """Whether there is a version, readable or not."""
