@@ -437,6 +437,19 @@ def test_a_write_that_is_denied_later(application: Application, nth: int, reques
     assert requests == len(application.endpoint.requests)
 
 
+def test_a_used_code_needs_the_user_again(application: Application, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An outage passes, but where it loses the tokens of a used code, somebody has to consent again."""
+    monkeypatch.setattr("token_refresh_worker.adapters.calls.PATIENCE_SECONDS", 0.0)
+    application.put()
+    begun = application.begin()
+    application.store.fault("unavailable", operation="PutSecretValue", nth=3, times=None)
+
+    with pytest.raises(TokenRefreshError, match=r"the provider sent tokens for .*could not be stored") as raised:
+        application.grants.finish(begun.session, redirect(begun), **WHO)
+
+    assert raised.value.needs_person
+
+
 @pytest.mark.parametrize(
     ("response", "match"),
     [

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from cli.scene import Cli
-from token_refresh_admin.cli.providers import grace_text
+from token_refresh_admin.cli.providers import grace_text, request_text
 from token_refresh_worker.providers.loader import load_provider, profile_names
 
 PROFILE = """
@@ -162,3 +162,17 @@ def test_a_profile_that_fits_its_responses(cli: Cli, profile: Path) -> None:
 def test_how_long_a_used_token_works(name: str, said: str) -> None:
     """What a repeated request may rely on: a rotated token works once, and of one that stays nobody may know."""
     assert said == grace_text(load_provider(name))
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("upwork", "RFC 6749"),
+        ("notion", "json, client_secret_basic"),
+        ("paypal", "client_secret_basic, client_credentials"),
+        ("facebook", "query, exchange"),
+    ],
+)
+def test_what_a_request_has_of_its_own(name: str, said: str) -> None:
+    """What a provider's refresh request does otherwise than most is named, and nothing else."""
+    assert said == request_text(load_provider(name))

@@ -107,6 +107,12 @@ def test_wrong_arguments(arguments: dict[str, Any], says: str) -> None:
         SecretReader(ARN, **arguments)
 
 
+def test_the_region_that_an_arn_has_already() -> None:
+    """A region beside an ARN is no mistake where the ARN is in that region, nor beside a name."""
+    for named in (ARN, "tokens"):
+        assert SecretReader(named, region="eu-central-1")
+
+
 def test_a_reader_under_trio(store: Store) -> None:
     """Under trio an asynchronous method says what to write there, and that works."""
     store.put("one")

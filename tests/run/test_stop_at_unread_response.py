@@ -65,6 +65,8 @@ def test_a_response_that_cannot_be_read_is_kept(policy: Policy) -> None:
         world.execute()
 
     assert "a1" not in str(raised.value)
+    commands = [line for line in str(raised.value).split("`") if line.startswith("token-refresh ")]
+    assert ["recover", "authorize", "refresh"] == [line.split()[1] for line in commands]
     assert RAW == kept_in(world)
     for passed in (HOUR, 8 * HOUR, DAY, 30 * DAY):
         world.pass_time(passed)
