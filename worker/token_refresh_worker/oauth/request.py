@@ -33,11 +33,8 @@ def refresh_request(
 ) -> TokenRequest:
     """Build the request that refreshes (RFC 6749 section 6), with exactly one client authentication method.
 
-    Args:
-        redeemed: The refresh token; the access token where the grant is an exchange; ignored for client credentials.
-        client: The client credentials.
-        request_format: The provider's format.
-        endpoint: The token endpoint, for the `aud` of an assertion.
+    `redeemed` is the refresh token; the access token where the grant is an exchange; ignored for client credentials.
+    `endpoint` is the token endpoint, for the `aud` of an assertion.
     """
     fields = {"grant_type": request_format.grant_type or request_format.grant.value}
     if request_format.grant in _REDEEMED_FIELDS:

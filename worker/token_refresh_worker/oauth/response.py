@@ -148,11 +148,8 @@ def read_response(
 ) -> EndpointResponse:
     """Decide what an HTTP response is, and what it proves.
 
-    Args:
-        status: The HTTP status.
-        body: The body; None where it was not read, because it is encoded or over `BODY_LIMIT_BYTES`.
-        retry_after: The `Retry-After` header, read (RFC 9110 section 10.2.3).
-        response_format: The provider's format.
+    A `body` of None was not read, because it is encoded or over `BODY_LIMIT_BYTES`. `retry_after` is the header of that
+    name, read (RFC 9110 section 10.2.3).
     """
     fields = None if body is None else read_fields(body, response_format.encoding)
     read = _match(status, fields, response_format) or _read_status(status, body, fields, response_format)

@@ -243,11 +243,9 @@ NAMESPACE: Final = "TokenRefresh"
 
 
 def metric_fields(metrics: Mapping[str, float], *dimensions: Mapping[str, str]) -> dict[str, object]:
-    """Return the fields of a log line that is a metric; the log adds the time.
+    """Return the fields of a log line that has metrics, whose names say their units; the log adds the time.
 
-    Args:
-        metrics: Their values by name. The name says the unit.
-        dimensions: Each set of dimensions under which CloudWatch keeps them; it adds up nothing over a dimension.
+    CloudWatch keeps them under each set of dimensions; it adds up nothing over a dimension.
     """
     return {
         **metrics,

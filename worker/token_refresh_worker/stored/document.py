@@ -75,13 +75,10 @@ class TokenDocument:
     ) -> "TokenDocument":
         """Return the document with the tokens of a token response (RFC 6749 section 5.1).
 
-        Args:
-            access_token: The new access token.
-            refresh_token: The new refresh token; None keeps the old one (RFC 6749 section 6).
-            lifetime: `expires_in`; None if it can't be used, and then the previous lifetime applies.
-            issued_at: When the request was sent. The response came later, so the stored expiry is never too late.
-            extra: Other fields of the response that the provider's profile keeps.
-            origin: Where the new tokens come from; None removes the key `tokenRefresh`.
+        Without a `refresh_token` the old one stays (RFC 6749 section 6), and without a `lifetime` (`expires_in`) that
+        can be used, the previous one. `issued_at` is when the request was sent: the response came later, so the stored
+        expiry is never too late. `extra` has what the profile keeps of the response. `origin` says where the tokens
+        come from; None removes the key `tokenRefresh`.
         """
         # Stored times have whole seconds, and a run must hold in memory what the next one reads (test_document.py).
         issued_at = issued_at.replace(microsecond=0)

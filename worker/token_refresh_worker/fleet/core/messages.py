@@ -84,11 +84,8 @@ def assign(
 ) -> list[str]:
     """Return a group for each message: the one of its pool that has the least to do.
 
-    Args:
-        pools: Of each message.
-        concurrency: How many runs there are at once.
-        load: How many runs each group has yet to report.
-        failing: How many first runs have failed lately, by provider.
+    `concurrency` says how many runs there are at once, `load` how many each group has yet to report, and `failing` how
+    many first runs of each provider have failed lately.
     """
     loads: dict[Pool, list[int]] = {}
     for pool, count in Counter(pools).items():
