@@ -183,6 +183,8 @@ REDIRECTS: list[tuple[dict[str, Any], str]] = [
             {"response": {"dead": [{"fields": {"a": "x"}}, GONE]}},
             r"response: dead\[1\] must be absent or different: dead\[0\]",
         ),
+        ({"rate": {"requests": 1_000_001, "seconds": 1, "per": "ip"}}, "rate: requests must be .*1000000"),
+        ({"rate": {"requests": 1, "seconds": 86_401, "per": "ip"}}, "rate: seconds must be .*86400"),
         ({"rate": {"requests": 1, "seconds": 1, "per": "day"}}, "rate: per must be a string that matches ip"),
         ({"authorization": {}}, "authorization: endpoint is missing"),
         ({"authorization": {"endpoint": "https://e.com", "pkc": True}}, "authorization: there is no key pkc"),

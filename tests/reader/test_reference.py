@@ -110,7 +110,7 @@ def test_wrong_arguments(arguments: dict[str, Any], says: str) -> None:
 def test_the_region_that_an_arn_has_already() -> None:
     """A region beside an ARN is no mistake where the ARN is in that region, nor beside a name."""
     for named in (ARN, "tokens"):
-        assert SecretReader(named, region="eu-central-1")
+        assert isinstance(SecretReader(named, region="eu-central-1"), SecretReader)
 
 
 def test_a_reader_under_trio(store: Store) -> None:

@@ -204,6 +204,11 @@ def newer_claim(world: World) -> Callable[[str], None]:
     return hook
 
 
+def without_key(world: World) -> Callable[[str], None]:
+    world.keeps = False
+    return lambda _called: None
+
+
 @pytest.mark.parametrize(
     ("hook", "why"),
     [
@@ -213,6 +218,7 @@ def newer_claim(world: World) -> Callable[[str], None]:
             "denied; the claim table could not keep them: KeyError at world.py",
         ),
         (newer_claim, "denied; the claim table could not keep them: it has a newer claim"),
+        (without_key, r"denied; there is no key \(KEPT_TOKENS_KEY_ID\) with which the claim table could keep them"),
     ],
 )
 def test_tokens_that_nothing_takes_are_an_error_of_their_own(
