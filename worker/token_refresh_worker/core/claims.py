@@ -1,4 +1,4 @@
-"""Claims, records and kept tokens: what the protocol stores beside the token sets. None shows a token."""
+"""Claims, records and refused tokens: what the protocol stores beside the token sets. None shows a token."""
 
 import re
 from collections.abc import Mapping, Sequence

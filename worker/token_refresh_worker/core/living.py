@@ -30,7 +30,7 @@ def is_dead(snapshot: Snapshot, policy: Policy, limit: timedelta) -> bool:
 def replaced_since(snapshot: Snapshot) -> datetime:
     """Return since when a set must be stored to count as replaced by the dead one: since that was issued.
 
-    Whoever authorized replaced what is older. Tokens that neither a run nor a command brought lie over any set.
+    A person who authorized replaced what is older. Tokens that neither a run nor a command brought lie over any set.
     """
     stored, origin = snapshot.stored_attempt, snapshot.current.document.origin
     if stored is not None:

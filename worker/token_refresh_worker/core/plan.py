@@ -74,7 +74,7 @@ def keep_living_set(snapshot: Snapshot, run: RunState, policy: Policy) -> Step |
     living = snapshot.living
     if living is None:
         return None
-    # A rejection may be false. But whoever stored a set after it knew better.
+    # A rejection may be false. But the person who stored a set after it knew better.
     rejection = snapshot.rejection
     retries = rejection is not None and living.stored_at < rejection.claimed_at
     sends = run.forces(snapshot) or (retries and stop_at_rejected_grant(snapshot, run, policy) is None)
@@ -158,7 +158,7 @@ def stop_at_rejected_grant(snapshot: Snapshot, run: RunState, policy: Policy) ->
     # Who stored a response has its tokens: the token that was sent is used up, and its rejection says no more.
     if rejection is None or run.forces(snapshot) or snapshot.unread_responses:
         return None
-    # Who edited the document may have mended the cause.
+    # The person who edited the document may have corrected the cause.
     retried_at = rejection_retried_at(snapshot.on_version, document, policy) if snapshot.on_version else snapshot.now
     retry_at = max(retried_at, _sendable_at(snapshot, policy))
     # Before its tokens are due nothing is sent. Their grant is dead all the same, so runs fail until then.
@@ -271,7 +271,7 @@ def plan(snapshot: Snapshot, run: RunState, policy: Policy, rules: tuple[Rule, .
 
 
 def _needs_kept_tokens(snapshot: Snapshot, kept: KeptTokens) -> bool:
-    """Whoever authorized again can do without kept tokens; an edited copy of the token set that they follow can't."""
+    """Whether refused tokens are needed: not after a new consent, but by an edited copy of the set that they follow."""
     origin = snapshot.current.document.origin
     return origin is None or not origin.authorized or kept.claim.fingerprint == snapshot.fingerprint
 
@@ -282,7 +282,7 @@ def _may_repeat(snapshot: Snapshot, policy: Policy) -> bool:
 
 
 def _kept_tokens_locked(snapshot: Snapshot, run: RunState, policy: Policy) -> KeptTokensLocked | None:
-    """Stop for kept tokens that nobody can decrypt, unless the token that brought them may be sent again."""
+    """Stop for refused tokens that nobody can decrypt, unless the token that brought them may be sent again."""
     kept = snapshot.kept_tokens
     if kept is None or kept.version_id not in run.kept_tokens_locked or not _needs_kept_tokens(snapshot, kept):
         return None

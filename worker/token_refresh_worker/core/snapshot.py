@@ -263,7 +263,7 @@ class RunState:
     staged: dict[str, TokenSet] = field(default_factory=dict)
     """Token sets that it stored, by version ID."""
     kept_tokens_left: set[str] = field(default_factory=set)
-    """The version IDs of kept tokens that it could not decrypt or store."""
+    """The version IDs of refused tokens that it could not decrypt or store."""
     kept_tokens_locked: dict[str, TokenRefreshError] = field(default_factory=dict)
     """Why KMS refuses to decrypt those of them that it does."""
     publishes: bool = False
