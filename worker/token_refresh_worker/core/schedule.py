@@ -72,7 +72,7 @@ def known_lifetime(document: TokenDocument, policy: Policy) -> timedelta | None:
 
 
 def believed(document: TokenDocument, stored_at: datetime, policy: Policy) -> TokenDocument:
-    """Return a document as far as it is believed, and its fields: what is stored again holds no doubt as if it were new.
+    """Return a document as far as it is believed, and its fields: what is stored again renews no doubt.
 
     Nothing is issued after it was stored. An expiry that can't be true is unknown, and what is written in its place is
     what readers believe.
