@@ -1,6 +1,7 @@
 """The least profile that is valid, and one with changes."""
 
 from datetime import date
+from functools import partial
 from typing import Any
 
 from token_refresh_worker.providers.provider import Provider
@@ -17,4 +18,4 @@ LEAST: dict[str, Any] = {"title": "Example", "rotation": "always", "grace": 0, "
 
 
 def read(**changes: Any) -> Provider:
-    return read_provider("example", TomlTable(LEAST | changes, "example.toml"))
+    return TomlTable(LEAST | changes, "example.toml").read_all(partial(read_provider, "example"))

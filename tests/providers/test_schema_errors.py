@@ -1,6 +1,7 @@
 """Each error of a profile names the file, the key, and what the value must be."""
 
 from datetime import UTC, date, datetime
+from functools import partial
 from typing import Any
 
 import pytest
@@ -217,4 +218,4 @@ def test_a_wrong_key_is_named(changes: dict[str, Any], says: str) -> None:
 def test_a_missing_key_is_named(key: str) -> None:
     """What has no default must be there."""
     with pytest.raises(ConfigurationError, match=f"example.toml: {key} is missing; it must be"):
-        read_provider("example", TomlTable(without(key), "example.toml"))
+        TomlTable(without(key), "example.toml").read_all(partial(read_provider, "example"))

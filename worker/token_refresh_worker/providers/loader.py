@@ -3,7 +3,7 @@
 import tomllib
 from collections.abc import Mapping
 from difflib import get_close_matches
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Final
 
@@ -91,4 +91,4 @@ def read_profile(path: Path) -> Provider:
         raise ConfigurationError(f"{path.name} is not valid TOML: {error}") from None
     except RecursionError:  # tomllib recurses into each bracket
         raise ConfigurationError(f"{path.name} is nested too deeply; a profile has two levels") from None
-    return read_provider(path.stem, TomlTable(parsed, path.name))
+    return TomlTable(parsed, path.name).read_all(partial(read_provider, path.stem))

@@ -46,11 +46,7 @@ _RESOURCE: Final = '[A-Za-z][A-Za-z0-9+.-]*:[!-"$-~]+'  # an absolute URI withou
 
 
 def read_provider(name: str, table: TomlTable) -> Provider:
-    """Read all of a profile."""
-    return table.read_all(partial(_provider, name))
-
-
-def _provider(name: str, table: TomlTable) -> Provider:
+    """Read a profile's keys; `TomlTable.read_all` refuses others."""
     variables = table.table("variables", _variables)
     lifetime, window = table.table(
         "access_token",

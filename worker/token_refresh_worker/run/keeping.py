@@ -88,18 +88,15 @@ class Keeping:
         if not stored:
             raise not_stored(self.parts.secret, f"version {version_id} is taken by another value")
         if document is None:
-            self._forget_response(kept)
+            assert self.parts.keeper is not None  # noqa: S101 - it decrypted it
+            self.parts.claims.store_record(kept.claim, Record(fate=Fate.UNREAD))
+            self.parts.keeper.drop(kept)
+            self.parts.log.warning("response_kept", claim_id=kept.claim.claim_id)
             return
         # Known from here on: the next read may be too old to show them.
         self.memory.note_staged(kept.version_id, document, received=False)
         self.parts.log.info("kept_tokens_stored", staged_version_id=kept.version_id)
         self.forget(kept, document)
-
-    def _forget_response(self, kept: KeptTokens) -> None:
-        assert self.parts.keeper is not None  # noqa: S101 - it decrypted it
-        self.parts.claims.store_record(kept.claim, Record(fate=Fate.UNREAD))
-        self.parts.keeper.drop(kept)
-        self.parts.log.warning("response_kept", claim_id=kept.claim.claim_id)
 
     def _opened(self, kept: KeptTokens) -> tuple[SecretValue, TokenDocument | None]:
         keeper = self.parts.keeper
