@@ -202,6 +202,12 @@ def paste(cli: Cli, endpoint: TokenEndpoint, environment: dict[str, str], monkey
 
 
 @pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a call to AWS that fails not be tried again for ten seconds."""
+    monkeypatch.setattr("token_refresh_worker.adapters.calls.PATIENCE_SECONDS", 0.0)
+
+
+@pytest.fixture
 def free_port() -> int:
     return ports.free_port()
 

@@ -116,6 +116,7 @@ def test_a_copy_that_may_not_be_described(cli: Cli, store: SecretsManagerServer,
     assert deployed in status.out
 
 
+@pytest.mark.usefixtures("impatient")
 def test_versions_that_can_not_be_listed(cli: Cli, store: SecretsManagerServer, tokens: Tokens) -> None:
     """Where nobody can say whether the secret is full, `status` says all else."""
     tokens.store(expires_in=DAY)

@@ -261,6 +261,7 @@ def test_a_run_that_is_under_way(cli: Cli, held: Ended, tokens: Tokens, monkeypa
     )
 
 
+@pytest.mark.usefixtures("impatient")
 def test_an_unknown_claim_and_a_list_that_is_denied(cli: Cli, held: Ended, store: SecretsManagerServer) -> None:
     """Where nothing is to be recovered the error says so; which claims hold a response it says where it may look."""
     assert held.code

@@ -112,6 +112,7 @@ def test_restore_of_an_unknown_outcome(
     assert ("the provider accepts it again until" in ended.screen) is (code == 0)
 
 
+@pytest.mark.usefixtures("impatient")
 def test_what_the_settings_do_not_fit(cli: Cli, tokens: Tokens) -> None:
     """A set of another host is refused as a run would refuse it, and one with claims elsewhere; the way out is said."""
     of_host = {"host": "api.example.com", "grace_seconds": 0, "store": "versions"}
