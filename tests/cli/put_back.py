@@ -49,6 +49,24 @@ def _refreshed(desk: Desk) -> None:
     desk.pass_time(minutes=20)
 
 
+def _saved_again(desk: Desk) -> None:
+    """Somebody saves a copy of what a run made of the stranger's set."""
+    _refreshed(desk)
+    desk.edit(note="copied")
+
+
+def _saved_older(desk: Desk) -> None:
+    """Somebody saves the stranger's first set again, which a run has refreshed."""
+    _stranger()(desk)
+    strangers_first = desk.document
+    desk.pass_time(minutes=1)
+    desk.done("refresh --force --yes")
+    desk.pass_time(minutes=20)
+    desk.put(strangers_first)
+    desk.pass_time(minutes=20)
+    desk.done("refresh")
+
+
 def _two(desk: Desk) -> None:
     for _ in range(2):
         _stranger()(desk)
@@ -193,6 +211,8 @@ OVER_A_LIVING_GRANT: Final[dict[str, State]] = {
         _later(_stranger(), hours=17), status=2, doctor=1, repairs=("restore", "refresh"), run_says=False
     ),
     "a stranger's set, refreshed since": _over(_refreshed),
+    "a stranger's set, refreshed since and saved again": _over(_saved_again),
+    "a stranger's older set over what a run made of it": _over(_saved_older),
     "two strangers' sets": _over(_two),
     "a mistyped refresh token, rejected": _over(_rejected(_mistyped), _DEAD),
     "a stranger's set of a dead grant, rejected": _over(_rejected(_of_a_dead_grant), _DEAD, services="rejected"),

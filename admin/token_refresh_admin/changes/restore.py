@@ -77,9 +77,18 @@ def choose(past: VersionHistory, wanted: str | None) -> ListedVersion:
 def _rank(past: VersionHistory, version: ListedVersion) -> tuple[bool, bool, bool, bool]:
     """Put first what a run would name; last what is dead or foreign; and of equals, what was current before."""
     version_id, snapshot = version.version_id, past.snapshots.get(version.version_id)
-    is_foreign = snapshot is not None and snapshot.is_foreign
+    current = next((past.snapshots.get(v.version_id) for v in past.listed if CURRENT in v.labels), None)
+    # Where a run refreshed what something else stored, all that came of it is passed over.
+    from_foreign = _leads_to_foreign(current) and _leads_to_foreign(snapshot)
+    is_foreign = from_foreign or (snapshot is not None and snapshot.is_foreign)
     is_dead = snapshot is None or snapshot.is_dead
     return version_id != past.living_version, is_dead, is_foreign, PREVIOUS not in version.labels
+
+
+def _leads_to_foreign(snapshot: Snapshot | None) -> bool:
+    """Whether a token set, or what followed it, says that something else had stored a set before."""
+    following = snapshot.successor.document.origin if snapshot and snapshot.successor else None
+    return snapshot is not None and (snapshot.foreign or (following and following.foreign)) is not None
 
 
 def prepare(
