@@ -197,6 +197,76 @@ def test_a_living_set_under_a_refused_key_is_named_with_its_key() -> None:
         world.execute()
 
 
+def put_back_under_a_new_key(world: TwoGrants, *back: str) -> None:
+    """Put dead sets back, and change the key: only AWSCURRENT and AWSPREVIOUS are encrypted anew."""
+    for version_id in back:
+        world.put_back(version_id)
+    change_key(world)
+    world.pass_time(HOUR)
+
+
+@STORES
+def test_before_a_consent_the_key_of_what_may_live_is_named(store: ClaimStoreKind) -> None:
+    """No claim names the set, and KMS refuses it. Once it can be read, the run names it."""
+    world = TwoGrants(store)
+    living = world.authorize_b()
+    put_back_under_a_new_key(world, world.a1, world.a1)
+
+    for force in (False, True):
+        world.endpoint.responses = [REJECTED]
+        with pytest.raises(SecretAccessDenied) as raised:
+            world.execute(force=force)
+        said = str(raised.value)
+        assert f"version {living} (label none), but KMS refuses to decrypt it with key" in said
+        assert said.index("aws kms enable-key") < said.index("token-refresh authorize")
+        assert raised.value.by_key
+        world.pass_time(HOUR)
+
+    world.model.refuse(SECRET_ID, "", None)
+    with pytest.raises(InvalidSecretDocument, match=f"--version {living}`"):
+        world.execute()
+
+
+@STORES
+def test_the_key_of_a_newer_set_is_named_before_an_older_set(store: ClaimStoreKind) -> None:
+    """What can be read may be used already, as only the newer set could tell: the key comes first, a consent last."""
+    world = TwoGrants(store)
+    older = world.authorize_b()
+    world.pass_time(MINUTE)
+    world.save(refreshToken="c0", issued_at=world.clock.service_now, expires_at=world.clock.service_now + DAY)
+    newer = world.labels()[CURRENT]
+    world.move_back(older)
+    put_back_under_a_new_key(world, world.a1)
+    world.endpoint.responses = [REJECTED]  # Of claims in versions, the rejection is under the refused key, too.
+
+    with pytest.raises(InvalidSecretDocument) as raised:
+        world.execute()
+    said = str(raised.value)
+    places = [said.index(part) for part in ("aws kms enable-key", f"--version {older}", "token-refresh authorize")]
+    assert sorted(places) == places
+    assert f"version {newer} (label none), but KMS refuses" in said
+
+
+@STORES
+@pytest.mark.parametrize("back", ["a0", "a1"])
+@pytest.mark.parametrize("readable", ["b0", "b1"])
+def test_after_a_key_change_no_used_set_is_named(store: ClaimStoreKind, back: str, readable: str) -> None:
+    """KMS refuses all claims and most sets. A set that can still be read, and that a run has used, may not live."""
+    world = TwoGrants(store)
+    used = {"b0": world.by_command(), "b1": world.refresh("b1")}
+    living = world.refresh("b2")
+    world.put_back(used[readable])
+    used["copy"] = world.labels()[CURRENT]
+    put_back_under_a_new_key(world, getattr(world, back))
+
+    for force in (False, True):
+        world.endpoint.responses = [REJECTED]
+        with pytest.raises(SecretAccessDenied, match=living) as raised:
+            world.execute(force=force)
+        assert not [version_id for version_id in used.values() if version_id in str(raised.value)]
+        world.pass_time(HOUR)
+
+
 @STORES
 def test_a_false_rejection_heals_beside_an_older_set(store: ClaimStoreKind) -> None:
     """A set that somebody saved lies over any; the provider is asked again as ever, and nothing is published before."""

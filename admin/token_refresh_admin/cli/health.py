@@ -123,10 +123,11 @@ def _step(state: SecretState) -> Iterator[Finding]:
         case steps.SettingsMismatch() as step:
             yield failed(mismatch(state.context.secret, step, state.snapshot.newest))
         case steps.Rejected() | steps.TokenUsed() | steps.LivingSetReplaced() as step:
-            yield failed(dead_grant(state.context.secret, step))
+            yield failed(dead_grant(state.context.secret, step, locked=state.locked_set))
         case steps.Redeem() if rejection is not None:
             living, again = state.snapshot.living, steps.Rejected(rejection.claimed_at, state.snapshot.now)
-            yield failed(dead_grant(state.context.secret, steps.LivingSetReplaced(living) if living else again))
+            dead = steps.LivingSetReplaced(living) if living else again
+            yield failed(dead_grant(state.context.secret, dead, locked=state.locked_set))
         case steps.NextTokensUndecryptable(version_id):
             yield failed(tokens_locked(state.context.run(state.settings).parts, version_id))
         case steps.StopAtUnread(since):

@@ -81,6 +81,8 @@ class SecretState:
     """What the next scheduled run does first."""
     locked_claim: VersionEntry | None
     """The newest claim, where KMS refuses to decrypt it."""
+    locked_set: VersionEntry | None
+    """The newest version that may hold a living set, where the current one is dead and KMS refuses to decrypt it."""
     attempts: tuple[PastAttempt, ...]
     """The newest first."""
     publish_failure: TokenRefreshError | None
@@ -180,6 +182,7 @@ def read_state(context: Context) -> SecretState:
         snapshot=snapshot,
         step=next_step(snapshot, RunState(), settings.policy),
         locked_claim=memory.locked_claim,
+        locked_set=memory.locked_set,
         attempts=attempts,
         publish_failure=memory.publish_failure,
         replicas=_replicas(context, settings.published_secret_id),

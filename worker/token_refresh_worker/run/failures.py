@@ -167,10 +167,16 @@ def not_stored(secret: SecretName, why: str, *, fix: Advice = ()) -> errors.Toke
     )
 
 
-def version_locked(
-    secret: SecretName, version_id: str | None, label: str, keys: tuple[str, ...], *, what: str
+def version_locked(  # noqa: PLR0913 - each is a part of the sentence
+    secret: SecretName,
+    version_id: str | None,
+    label: str,
+    keys: tuple[str, ...],
+    *,
+    what: str,
+    otherwise: Advice = (),
 ) -> errors.SecretAccessDenied:
-    """Say that KMS refuses the key of a version, and how the key is made usable again.
+    """Say that KMS refuses the key of a version, how the key is made usable again, and what to do `otherwise`.
 
     Without the permission to list versions, neither the version of a label nor any key is known.
     """
@@ -185,7 +191,7 @@ def version_locked(
             "file), cancel its deletion, or enable it: the next run then goes on",
             *(part for one in enable for part in (": ", one)),
             *(() if keys else (". Which key it is: ", Command.of(versions, secret.secret_id, secret.region))),
-            *(". If it is deleted, get a new grant with ", secret.authorize),
+            *(". If it is deleted, ", *(otherwise or ("get a new grant with ", secret.authorize))),
         ),
     )
     error.by_key = True

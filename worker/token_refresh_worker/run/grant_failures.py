@@ -14,11 +14,24 @@ from token_refresh_worker.run.failures import SecretName, utc, version_locked
 
 
 def dead_grant(
-    secret: SecretName, step: Rejected | TokenUsed | LivingSetReplaced, seen: str | None = None
+    secret: SecretName,
+    step: Rejected | TokenUsed | LivingSetReplaced,
+    seen: str | None = None,
+    *,
+    locked: VersionEntry | None = None,
 ) -> errors.TokenRefreshError:
-    """Say that a person must restore a set or authorize again; `seen` says how this run saw the token rejected."""
+    """Say that a person must restore a set or authorize again; `seen` says how this run saw the token rejected.
+
+    `locked` is the newest version that may hold a living set, if KMS refuses its key: no consent is asked for before.
+    """
     if isinstance(step, LivingSetReplaced):
-        return _living_set_replaced(secret, step.living, seen)
+        return _living_set_replaced(secret, step.living, seen, locked)
+    if locked is not None:
+        refused = _set_locked(secret, locked)
+        how = f" ({seen})" if seen else ""
+        refused.why = f"the current tokens were rejected, revoked or used{how}"
+        refused.retry_at = step.retry_at if isinstance(step, Rejected) else None
+        return refused
     if isinstance(step, TokenUsed) and step.since == LONG_AGO:
         return errors.ReauthorizationRequired(
             f"the current tokens of {secret} are older than each refresh that is still recorded, so their refresh "
@@ -62,10 +75,18 @@ def unknown_outcome(
     return error
 
 
-def _living_set_replaced(secret: SecretName, living: LivingSet, seen: str | None) -> errors.InvalidSecretDocument:
+def _set_locked(secret: SecretName, locked: VersionEntry, otherwise: Advice = ()) -> errors.SecretAccessDenied:
+    """Say that KMS refuses the key of a version that may hold a living set."""
+    what, label = f"tokens of {secret} that may be alive are", ", ".join(sorted(locked.labels)) or "none"
+    return version_locked(secret, locked.version_id, label, locked.keys, what=what, otherwise=otherwise)
+
+
+def _living_set_replaced(
+    secret: SecretName, living: LivingSet, seen: str | None, locked: VersionEntry | None
+) -> errors.InvalidSecretDocument:
     """Say that dead tokens are in the place of a set that may be alive. No new grant is needed to bring it back."""
     how = f" ({seen})" if seen else ""
-    return errors.InvalidSecretDocument(
+    error = errors.InvalidSecretDocument(
         f"the current tokens of {secret} are dead: they, or the tokens that followed them, were rejected, revoked or "
         f"used{how}; nothing was published. Version {living.version_id}, stored at {utc(living.stored_at)}, holds a "
         "set that may be alive",
@@ -74,6 +95,10 @@ def _living_set_replaced(secret: SecretName, living: LivingSet, seen: str | None
             *(". If the provider rejects that, too: ", secret.authorize),
         ),
     )
+    if locked is not None and locked.created_at > living.stored_at:
+        refused = _set_locked(secret, locked, ("bring the older one back: ", *error.fix[1:]))
+        error.why, error.fix = refused.what, refused.fix
+    return error
 
 
 def _unresolved(secret: SecretName, claim_id: str) -> Advice:

@@ -25,6 +25,8 @@ class Memory(RunState):
     """The newest claim that this run appended, or found when its own was refused."""
     locked_claim: VersionEntry | None = None
     """The newest claim, where KMS refuses to decrypt it."""
+    locked_set: VersionEntry | None = None
+    """The newest version that may hold a living set, where the current one is dead and KMS refuses to decrypt it."""
     records: dict[str, Record] = field(default_factory=dict)
     """How this run's attempt ended, by claim ID."""
     received: set[str] = field(default_factory=set)

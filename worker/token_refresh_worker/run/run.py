@@ -198,7 +198,8 @@ class Run:
             case steps.NextTokensUndecryptable():
                 raise tokens_locked(self.parts, step.version_id)
             case steps.Rejected() | steps.TokenUsed() | steps.LivingSetReplaced():
-                raise dead_grant(self.parts.secret, step, self.memory.rejected.get(snapshot.current.version_id))
+                seen = self.memory.rejected.get(snapshot.current.version_id)
+                raise dead_grant(self.parts.secret, step, seen, locked=self.memory.locked_set)
             case steps.AwaitOutcome():
                 raise unknown_outcome(self.parts.secret, step, self.memory.locked_claim)
             case steps.StopAtUnread():

@@ -97,6 +97,7 @@ class SnapshotReader:
         snapshot = self._followed(replace(snapshot, ledger=ledger))
         if not is_dead(snapshot, policy, limit):
             return snapshot
+        self.memory.locked_set = None
         living = max(self._living(snapshot), key=lambda living: living.stored_at, default=None)
         return replace(snapshot, is_dead=True, living=living, now=self._now)
 
@@ -118,10 +119,13 @@ class SnapshotReader:
         known = notes_of(ledger) | {snapshot.current.version_id}
         others = [v for v in listed if v.created_at >= since and v.version_id not in known and PENDING not in v.labels]
         for version in sorted(others, key=lambda v: v.created_at)[-OTHERS_READ:]:
+            is_locked = True
             with IgnoreKmsRefusals(), suppress(InvalidSecretDocument, ConfigurationError):
-                found = self._read(version_id=version.version_id)
+                found, is_locked = self._read(version_id=version.version_id), False
                 if found is not None and self._may_live(self._token_set(found), snapshot):
                     yield LivingSet(version_id=version.version_id, stored_at=version.created_at)
+            if is_locked:
+                self.memory.locked_set = version
 
     def _may_live(self, other: TokenSet, snapshot: Snapshot) -> bool:
         # Of claims that KMS refuses, each document reveals the fingerprint of its own token alone.
