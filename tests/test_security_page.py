@@ -85,3 +85,12 @@ def test_every_python_package_is_locked_by_hash() -> None:
         # Without dependencies, only what is in the repository itself can be installed.
         assert installing
         assert [] == [line for line in installing if "--require-hashes" not in line and "--no-deps" not in line]
+
+
+def test_what_is_supported_is_there() -> None:
+    """The page calls a release supported once the changelog has one that was published, and until then the branch."""
+    _, *versions = re.split(r"^## \[(?=\d)", (ROOT / "CHANGELOG.md").read_text(), flags=re.MULTILINE)
+    published = [version for version in versions if "It was never published." not in version]
+
+    assert versions
+    assert bool(published) != ("Nothing is released yet: the branch `main` is supported." in SECURITY)

@@ -2,12 +2,15 @@
 
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
+import typer
 
 from pages.docstrings import attributes
 from pages.generated import MARKED, filled, pages
 from pages.parts import PARTS, commands, machine
+from token_refresh_admin.cli.app import app
 from token_refresh_infra.context import readers_of
 from token_refresh_infra.single.parameters import SingleParameters
 from token_refresh_worker.run.settings import Variable
@@ -72,3 +75,26 @@ def test_examples_are_blocks() -> None:
     assert 10 < text.count("**Examples**:\n\n```text\ntoken-refresh ")
     assert "[bold]" not in text
     assert "&#" not in text
+
+
+def test_the_common_options() -> None:
+    """What the page says of the options that commands share is so, for each command on a secret and on a fleet."""
+    top = typer.main.get_command(app)
+    assert isinstance(top, typer.core.TyperGroup)
+    fleet, claims = top.commands["fleet"], top.commands["claims"]
+    assert isinstance(fleet, typer.core.TyperGroup)
+    assert isinstance(claims, typer.core.TyperGroup)
+    on_secret = {**top.commands, **claims.commands}
+    shared = {"--region", "--profile", "--provider", "--function", "--debug"}
+
+    def options(command: Any) -> dict[str, str]:
+        return {name: option.help for option in command.params for name in option.opts if name in shared}
+
+    for name in on_secret.keys() - {"providers", "fleet", "claims"}:
+        assert shared == set(options(on_secret[name])), name
+    of_status = options(on_secret["status"])["--provider"]
+    meant = {name: options(command).get("--provider") for name, command in fleet.commands.items()}
+    assert {"add": of_status} == {name: text for name, text in meant.items() if text not in {None, "One provider."}}
+    assert {"status", "pause", "resume"} == {name for name, text in meant.items() if text == "One provider."}
+    for command in fleet.commands.values():
+        assert {"--region", "--profile", "--debug"} == options(command).keys() - {"--provider"}

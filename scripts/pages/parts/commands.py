@@ -38,7 +38,10 @@ def _shared_once(text: str) -> str:
     where = (
         "Every command on a secret has them; those on a fleet have `--region`, `--profile`, `--debug` and `--help`. "
     )
-    where += "`fleet add` has `--provider` as well, and checks that there is such a profile."
+    where += (
+        "`fleet add` has `--provider` as well, and checks that there is such a profile. `fleet status`, "
+        "`fleet pause` and `fleet resume` have an option of that name that chooses members."
+    )
     sections = [
         _EMPTY.sub("", "".join(line for line in section.splitlines(keepends=True) if line not in shared))
         for section in (first, *others)
