@@ -180,7 +180,7 @@ class Preflight:
                 "aws secretsmanager delete-secret --force-delete-without-recovery --secret-id {}", name
             )
             yield Problem(
-                text=f"secret {name} is in its days of deletion, and keeps its name",
+                text=f"secret {name} is scheduled for deletion, and its name stays taken",
                 fix=(restore, f", and {adopt}. If nobody needs its grant any more: ", delete),
             )
         else:
@@ -190,7 +190,7 @@ class Preflight:
         found = self._ask("logs", "describe_log_groups", logGroupNamePrefix=name) or {}
         if name in [group["logGroupName"] for group in found.get("logGroups", ())]:
             delete = self._command("aws logs delete-log-group --log-group-name {}", name)
-            yield Problem(text=f"log group {name} is left of an earlier deployment", fix=("delete it: ", delete))
+            yield Problem(text=f"log group {name} is left from an earlier deployment", fix=("delete it: ", delete))
 
     def _role(self, name: str) -> Iterator[Problem]:
         found = self._ask("iam", "get_role", "NoSuchEntity", RoleName=name)

@@ -105,7 +105,7 @@ def test_what_is_there_already(code: Path) -> None:
     said = "\n".join(found)
     parts = (
         "region eu-central-1 of this account is not bootstrapped. Fix: `scripts/deploy bootstrap prod`",
-        "secret upwork-oauth-tokens is in its days of deletion, and keeps its name. Fix: `aws secretsmanager restore",
+        "secret upwork-oauth-tokens is scheduled for deletion, and its name stays taken. Fix: `aws",
         "restore-secret --secret-id upwork-oauth-tokens --region eu-central-1`, and adopt it, with token_secret",
         'published_secret = "upwork-oauth-tokens-published" in infra/deployments/prod.toml',
         "table token-refresh-prod-claims exists outside of stack token-refresh-prod. Fix: take it over, with claim_t",
