@@ -68,9 +68,6 @@ def parse_reference(text: str) -> Reference:
     """Parse a reference.
 
     A malformed one is not quoted: it may be a secret that was passed in place of its name.
-
-    Raises:
-        ConfigurationError: It is empty or malformed; the message says where its first wrong character is.
     """
     given: object = text
     if not isinstance(given, str) or not given.strip():
@@ -91,11 +88,7 @@ def parse_reference(text: str) -> Reference:
 
 
 def parse_secret_id(setting: str, text: str) -> Reference:
-    """Parse a reference to a secret of Secrets Manager, which may end in `#field`.
-
-    Raises:
-        ConfigurationError: It is another reference or malformed; the message begins with the setting.
-    """
+    """Parse a reference to a secret of Secrets Manager, which may end in `#field`; an error begins with the setting."""
     reference = _split(text)
     # Of another scheme, the colon after it is the first wrong character.
     wrong_at = _wrong_at(reference) if reference.scheme is ReferenceScheme.SECRET else len(reference.scheme.value)

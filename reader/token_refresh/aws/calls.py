@@ -61,17 +61,8 @@ def call(
     """Call a client, read its response, and name what fails.
 
     Errors are raised from here, without cause and context: no frame of their traceback holds a response, and no chained
-    error the service's text.
-
-    Args:
-        ask: Calls the client, and reads the response.
-        request: Gives the call as messages name it.
-        expected: Says of a failure whether the caller handles it.
-        repeat: Tries again, where the same call may succeed in a moment.
-
-    Raises:
-        CallFailed: The failure is an expected one.
-        TokenRefreshError: The call failed; or `ask` raised this error.
+    error the service's text. `request` gives the call as messages name it. A failure that is `expected` is raised as
+    `CallFailed`, for the caller to handle.
     """
     problem: Exception
     try:
@@ -105,9 +96,6 @@ def put_event(client: Callable[[], Any], bus: str, entry: Mapping[str, Any], *, 
     """Put one event on a bus, by its name or ARN; `region` is for messages.
 
     See https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_PutEventsRequestEntry.html for the entry.
-
-    Raises:
-        TokenRefreshError: The bus did not take it.
     """
 
     def put() -> None:

@@ -27,11 +27,7 @@ class MakeClient(Protocol):
     """Makes the client of an AWS service."""
 
     def __call__(self, service: str, *, region: str | None = None) -> Any:
-        """Make the client of `service`, by its name in botocore; without a region, in the configured one.
-
-        Raises:
-            TokenRefreshError: There is no region, or the AWS configuration can't be used.
-        """
+        """Make the client of `service`, by its name in botocore; without a region, in the configured one."""
 
 
 class Clients:
@@ -60,10 +56,6 @@ class Clients:
         """Return a client of `service`, by its name in botocore; in the configured region if `region` is None.
 
         The variables of `environment` stand for those of the process. Making a client takes longer than a call.
-
-        Raises:
-            ConfigurationError: There is no region or no such profile, or the AWS configuration can't be used.
-            SecretAccessDenied: The configured credentials can't be had.
         """
         aws = _aws_variables(os.environ if environment is None else environment)
         # An explicit profile makes botocore ignore the credentials in the process's environment.

@@ -58,11 +58,7 @@ def secret_cache(  # noqa: PLR0913 - the arguments of its readers, by name
 
 
 def seconds_of(name: str, duration: timedelta, *, least: timedelta | None = None) -> float:
-    """Return a duration in seconds.
-
-    Raises:
-        ConfigurationError: It is not a `timedelta`, or it is too short.
-    """
+    """Return the seconds of an argument that is a duration; `name` is the argument's."""
     given: object = duration
     # A bare number would be taken for seconds by one reader of the code, and for minutes by the next.
     if not isinstance(given, timedelta):

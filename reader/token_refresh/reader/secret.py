@@ -76,11 +76,7 @@ def same_version(one: Secret, other: Secret) -> bool:
 
 
 def secrets_of(version: "Version", field_name: str | None, stage: Stage) -> tuple[Secret, ...]:
-    """Return the values of a version, the first one of this stage: one, or those of a list in the field.
-
-    Raises:
-        InvalidSecretDocument: The content has no such field.
-    """
+    """Return the values of a version, the first one of this stage: one, or those of a list in the field."""
     values = (version.content,) if field_name is None else _field(version, field_name)
     # Never empty: `secrets[0]` is the current value everywhere.
     return tuple(

@@ -33,10 +33,8 @@ def read_access_token(
 ) -> AccessToken | None:
     """Read the access token and its expiry from a document, or from the one in a field; None if it has no token yet.
 
-    No token is believed to live longer than a run's last one did, counted from `stored_at`.
-
-    Raises:
-        InvalidSecretDocument: The document is malformed; the message begins with `where`, and names the field alone.
+    No token is believed to live longer than a run's last one did, counted from `stored_at`. An error begins with
+    `where`, and names the field alone.
     """
     return located(partial(_read_access_token, text, field, stored_at), where)
 

@@ -18,8 +18,7 @@ NESTING_LIMIT: Final = 64
 def read_object(text: SecretValue, where: str = "", field: str | None = None) -> dict[str, object]:
     """Parse a JSON object, and give it or the object in its field: no NaN, no number that a double can't hold.
 
-    Raises:
-        InvalidSecretDocument: The text or the field is not a JSON object; `where` names the secret in the message.
+    `where` names the secret in errors.
     """
     return located(partial(_read_field, text, field), where)
 

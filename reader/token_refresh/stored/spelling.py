@@ -41,11 +41,7 @@ class Spelling:
         return self.access_token, self.refresh_token, self.expires_at, self.issued_at
 
     def read_time(self, fields: Mapping[str, object], key: str) -> datetime | None:
-        """Read a time; None if it is missing or null.
-
-        Raises:
-            InvalidSecretDocument: The value is not a time, or is out of range; to correct it repairs the document.
-        """
+        """Read a time; None if it is missing or null. To correct one that is wrong repairs the document."""
         value = fields.get(key)
         if value is None:
             return None
@@ -75,11 +71,8 @@ SNAKE: Final = Spelling(
 
 
 def find_spelling(fields: Mapping[str, object]) -> Spelling | None:
-    """Find the spelling of a document; None if it has no key of either.
-
-    Raises:
-        InvalidSecretDocument: It has keys of both. One of them would go stale, and nobody would notice.
-    """
+    """Find the spelling of a document; None if it has no key of either."""
+    # Of keys of both, one would go stale, and nobody would notice.
     camel, snake = ([key for key in spelling.keys if key in fields] for spelling in (CAMEL, SNAKE))
     if camel and snake:
         raise InvalidSecretDocument(f"{camel[0]} and {snake[0]} are both in the secret; keep one spelling")
@@ -87,11 +80,7 @@ def find_spelling(fields: Mapping[str, object]) -> Spelling | None:
 
 
 def read_token(fields: Mapping[str, object], key: str) -> SecretValue | None:
-    """Read a token; None if it is missing, null or empty.
-
-    Raises:
-        InvalidSecretDocument: The value is not a token.
-    """
+    """Read a token; None if it is missing, null or empty."""
     value = fields.get(key)
     if value is None or value == "":
         return None

@@ -37,11 +37,7 @@ def iso(moment: datetime) -> str:
 
 
 def read_iso(text: str) -> datetime:
-    """Read a time in the grammar above.
-
-    Raises:
-        ValueError: The text does not follow it, there is no such day, or the time is out of range.
-    """
+    """Read a time in the grammar above; all else, such as a day that does not exist, is a `ValueError`."""
     if _ISO.fullmatch(text) is None:
         raise ValueError
     moment = datetime.fromisoformat(text)
@@ -54,11 +50,7 @@ def read_iso(text: str) -> datetime:
 
 
 def read_unix(number: float) -> datetime:
-    """Read a Unix time in seconds or milliseconds.
-
-    Raises:
-        ValueError: The time is out of range.
-    """
+    """Read a Unix time in seconds or milliseconds; one out of range is a `ValueError`."""
     units = _units_per_second(number)
     # `//` keeps an integer an integer: one of 400 digits overflows a float.
     if not EARLIEST_SECONDS <= number // units < LATEST_SECONDS:
@@ -67,11 +59,7 @@ def read_unix(number: float) -> datetime:
 
 
 def read_time(value: object) -> datetime:
-    """Read a stored time, in any of its forms.
-
-    Raises:
-        ValueError: It has none of them, or the time is out of range.
-    """
+    """Read a stored time, in any of its forms; all else is a `ValueError`."""
     number = _as_number(value)
     if number is not None:
         return read_unix(int(number))

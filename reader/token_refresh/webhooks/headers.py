@@ -23,11 +23,7 @@ class Headers:
 
     @classmethod
     def of(cls, headers: GivenHeaders) -> "Headers":
-        """Take any framework's headers; a mapping that lists a repeated header twice is understood.
-
-        Raises:
-            ConfigurationError: These are no headers.
-        """
+        """Take any framework's headers; a mapping that lists a repeated header twice is understood."""
         if isinstance(headers, Headers):
             return headers
         given: Any = headers.items() if hasattr(headers, "items") else headers

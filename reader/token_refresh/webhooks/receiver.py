@@ -165,10 +165,6 @@ def why_not_from_origin(headers: Headers, secret: SecretReader) -> str | None:
 
     Without the header the secret is not looked up. With a wrong one it is read again, as seldom as for a wrong
     signature: it may have been changed.
-
-    Raises:
-        WebhookMalformed: The header came more than once.
-        TokenRefreshError: The secret can't be read.
     """
     given = headers.get(ORIGIN_HEADER)
     if not given:

@@ -26,12 +26,7 @@ def open_sources(
     region: str | None,
     asked_by: "AskedBy" = "SecretReader",
 ) -> dict[ReferenceScheme, "Source"]:
-    """Make one source for each scheme: with the caller's client where it is of its service, else in this region.
-
-    Raises:
-        ConfigurationError: No reference is read through the given client, an ARN is of another region, or a reference
-            is local and this is Lambda.
-    """
+    """Make one source for each scheme: with the caller's client where it is of its service, else in this region."""
     references = tuple(references)
     for reference in references:
         if reference.scheme.is_local and in_lambda():

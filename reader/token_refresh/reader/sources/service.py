@@ -23,11 +23,7 @@ class AwsService(ForkAware):
     def __init__(
         self, name: str, *, kind: str, client: Any, region: str | None, asked_by: AskedBy = "SecretReader"
     ) -> None:
-        """Remember the client and the region, and what messages call a value of the service and its reader.
-
-        Raises:
-            ConfigurationError: The given client belongs to another region than the given one.
-        """
+        """Remember the client and the region, and what messages call a value of the service and its reader."""
         self._name = name
         self._kind = kind
         self._client = client
