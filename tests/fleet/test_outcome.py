@@ -311,7 +311,7 @@ BROKEN = {
 
 
 def changed(before: LastRun | None, found: LastRun) -> list[Transition]:
-    return [found.transition for found in changes(before, found)]
+    return [found.transition for found in changes(before or LastRun(at=NOW, since=NOW), found)]
 
 
 @pytest.mark.parametrize("state", BROKEN)

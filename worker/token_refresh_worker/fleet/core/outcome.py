@@ -35,10 +35,13 @@ def after(row: Row, run: Outcome, *, began_at: datetime, chance: float, store_re
     `began_at`, by the clock of DynamoDB, is the time of a run that read nothing; `chance` (0 to 1) spreads retries.
     While `store_refuses` everything, the fault is not the secret's, and it does not wait longer each time.
     """
-    seen = _seen(row.seen, run, run.at or began_at)
+    at = run.at or began_at
+    # Before its first run nothing was wrong with a secret.
+    before = row.seen or LastRun(at=at, since=at)
+    seen = _seen(before, run, at)
     # Nothing confirms the provider of a run that read nothing.
     provider = run.provider if run.at else None
-    unsent = row.unsent.union(changes(row.seen, seen))
+    unsent = row.unsent.union(changes(before, seen))
     if run.scopes_lost:
         unsent |= {Change(found_at=seen.at, transition=Transition.SCOPES_SHRUNK, since=seen.at)}
     unsent = frozenset(in_order(unsent)[-MOST_UNSENT:])
@@ -48,66 +51,58 @@ def after(row: Row, run: Outcome, *, began_at: datetime, chance: float, store_re
     return replace(row, next_at=_next_look(row, seen, run, JITTER * chance))
 
 
-def _seen(before: LastRun | None, run: Outcome, at: datetime) -> LastRun:
+def _seen(before: LastRun, run: Outcome, at: datetime) -> LastRun:
     """Merge: what a failed run could not read stays as the run before it found it."""
     succeeded = run.name in SUCCESSES
     state = _state(before, run)
     # What the run did not see has not changed.
-    tokens = before.tokens if before and run.at is None else run.tokens
-    ending = before is not None and before.ending and state is not State.REAUTHORIZE
+    tokens = before.tokens if run.at is None else run.tokens
+    ending = before.ending and state is not State.REAUTHORIZE
     prolonged = False
     if succeeded:
         # A run that yielded, or failed for another reason, shows nothing about the grant.
         ends_soon = tokens.grant_ending_at is not None and at >= tokens.grant_ending_at
         ending, prolonged = ends_soon, ending and not ends_soon
-    return LastRun(
+    return replace(
+        before,
         at=at,
         state=state,
         # An event about a new grant needs a time of its own.
-        since=before.since if before and before.state is state and not prolonged else at,
+        since=before.since if before.state is state and not prolonged else at,
         outcome=run.name,
         error_type=run.error_type,
         requests=run.requests,
-        failures=(before.failures if before else 0) + 1 if run.error_type and not _is_busy(run) else 0,
-        succeeded_at=at if succeeded else before.succeeded_at if before else None,
+        failures=before.failures + 1 if run.error_type and not _is_busy(run) else 0,
+        succeeded_at=at if succeeded else before.succeeded_at,
         tokens=tokens,
-        rejected=state is State.REAUTHORIZE or (before is not None and before.rejected and state is not State.HEALTHY),
+        rejected=state is State.REAUTHORIZE or (before.rejected and state is not State.HEALTHY),
         ending=ending,
-        host=run.host or (before.host if before else None),
-        refused_at=_refused_at(before, run, at),
-        sent=_sent(before.sent if before else None, run, at),
+        host=run.host or before.host,
+        refused_at=None if run.made_current else before.refused_at or (at if run.is_refused else None),
+        sent=_sent(before.sent, run, at),
         **_copy(before, run, at),
-        **_mended(before, at, succeeded=succeeded),
+        **(_mended(before, at) if succeeded else {}),
     )
 
 
-def _copy(before: LastRun | None, run: Outcome, at: datetime) -> dict[str, Any]:
+def _copy(before: LastRun, run: Outcome, at: datetime) -> dict[str, Any]:
     """Say how the copy is. It is no state of the secret, whose tokens are stored, and says nothing about the store."""
     if run.at is None:
-        return {name: getattr(before, name, None) for name in ("copy", "copy_behind_at", "copy_error")}
+        return {}
     behind = run.copy not in {None, CopyState.CURRENT}
-    since = before.copy_behind_at if before else None
     return {
         "copy": run.copy,
-        "copy_behind_at": (since or at) if behind else None,
+        "copy_behind_at": (before.copy_behind_at or at) if behind else None,
         "copy_error": type(run.copy_error).__name__ if behind and run.copy_error else None,
     }
 
 
-def _mended(before: LastRun | None, at: datetime, *, succeeded: bool) -> dict[str, Any]:
-    if before is None:
-        return {}
-    if (
-        succeeded
-        and before.sent
-        and before.sent.error_type == BUSY
-        and (before.error_type in {None, TokenEndpointUnavailable.__name__})
-    ):
+def _mended(before: LastRun, at: datetime) -> dict[str, Any]:
+    passed = before.error_type in {None, TokenEndpointUnavailable.__name__}
+    if passed and before.sent and before.sent.error_type == BUSY:
         # When it was refused, if it has not failed otherwise since: so the dispatcher knows that the host was busy.
         return {"mended": BUSY, "mended_at": before.sent.at}
-    if succeeded and before.error_type:
-        return {"mended": before.error_type, "mended_at": at}
-    return {"mended": before.mended, "mended_at": before.mended_at}
+    return {"mended": before.error_type, "mended_at": at} if before.error_type else {}
 
 
 def _sent(before: LastRequest | None, run: Outcome, at: datetime) -> LastRequest | None:
@@ -125,23 +120,14 @@ def _is_busy(run: Outcome) -> bool:
     return isinstance(run.error, TokenEndpointUnavailable) and run.error.busy
 
 
-def _refused_at(before: LastRun | None, run: Outcome, at: datetime) -> datetime | None:
-    since = before.refused_at if before else None
-    if run.is_refused:
-        return since or at
-    return None if run.made_current else since
-
-
-def _state(before: LastRun | None, run: Outcome) -> State:
+def _state(before: LastRun, run: Outcome) -> State:
     error = run.error
     if error is not None and error.fleet_state is not None:
         return State(error.fleet_state)
     if error is not None and error.needs_person:
         return State.ERROR
     # Another failure leaves the state as it is: the secret becomes due, then overdue.
-    if run.name in SUCCESSES or before is None:
-        return State.HEALTHY
-    return before.state
+    return State.HEALTHY if run.name in SUCCESSES else before.state
 
 
 def _next_look(row: Row, seen: LastRun, run: Outcome, jitter: timedelta) -> datetime:
@@ -192,25 +178,24 @@ _TRANSITIONS: Final[Mapping[State, Transition]] = {
 }
 
 
-def changes(before: LastRun | None, seen: LastRun) -> list[Change]:
+def changes(before: LastRun, seen: LastRun) -> list[Change]:
     """Return what a run changed, in the order in which to announce it."""
     found: list[Change] = []
     if transition := _of_state(before, seen):
         found.append(Change(found_at=seen.at, transition=transition, since=seen.since))
-    if seen.ending and not (before and before.ending):
+    if seen.ending and not before.ending:
         since = seen.tokens.grant_ending_at or seen.since
         found.append(Change(found_at=seen.at, transition=Transition.GRANT_ENDING, since=since))
     return found
 
 
-def _of_state(before: LastRun | None, seen: LastRun) -> Transition | None:
-    was = before.state if before else State.HEALTHY
+def _of_state(before: LastRun, seen: LastRun) -> Transition | None:
     if seen.state is not State.HEALTHY:
-        return _TRANSITIONS[seen.state] if seen.state is not was else None
+        return _TRANSITIONS[seen.state] if seen.state is not before.state else None
     # Whatever else happened to the secret since its grant was rejected.
-    if before and (before.rejected or (before.ending and not seen.ending)):
+    if before.rejected or (before.ending and not seen.ending):
         return Transition.REAUTHORIZED
-    return None if was is State.HEALTHY else Transition.WORKING_AGAIN
+    return None if before.state is State.HEALTHY else Transition.WORKING_AGAIN
 
 
 def in_order(unsent: frozenset[Change]) -> list[Change]:

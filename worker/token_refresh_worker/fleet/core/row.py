@@ -91,17 +91,17 @@ class LastRun:
 
     at: datetime
     """Time of the run by the clock of Secrets Manager."""
-    state: State
+    state: State = State.HEALTHY
     since: datetime
     """When the state became what it is."""
-    outcome: str | None
-    error_type: str | None
-    requests: int
+    outcome: str | None = None
+    error_type: str | None = None
+    requests: int = 0
     """Token requests that the run sent."""
-    failures: int
+    failures: int = 0
     """Failed runs in a row."""
-    succeeded_at: datetime | None
-    tokens: CurrentTokens
+    succeeded_at: datetime | None = None
+    tokens: CurrentTokens = field(default_factory=CurrentTokens)
     rejected: bool = False
     """Whether the provider rejected the grant, and no run has succeeded since."""
     ending: bool = False
