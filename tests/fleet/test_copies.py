@@ -161,7 +161,7 @@ def test_the_gauge() -> None:
 
     def gauge(*rows: Row) -> float | None:
         fleet = Fleet(rows=rows)
-        return measure(fleet, decide(fleet, NOW), NOW).fleet.get("CopiesBehind")
+        return measure(fleet, decide(fleet, NOW), NOW).get("CopiesBehind")
 
     def member(name: str, minutes: int, state: State = State.HEALTHY) -> Row:
         found = replace(seen(state=state), copy=CopyState.OLDER, copy_behind_at=NOW - minutes * MINUTE)

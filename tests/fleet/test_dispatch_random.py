@@ -118,7 +118,7 @@ def test_whatever_the_table_holds(rows: list[Row], jump: timedelta, data: st.Dat
     decision = decide(fleet, now)
 
     assert [] == exceeded(fleet, decision)
-    assert len(rows) == measure(fleet, decision, now).fleet["Size"]
+    assert len(rows) == measure(fleet, decision, now)["Size"]
     members = view_of(rows, now=now)
     assert lay_out(members, limit=len(rows))
     assert json.dumps(as_fields(members), default=iso_or_none)

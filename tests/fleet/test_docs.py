@@ -18,7 +18,7 @@ from token_refresh_worker.adapters.event_bus import SOURCE
 from token_refresh_worker.core.announcement import Announcement, Transition
 from token_refresh_worker.fleet.core.dispatch import decide
 from token_refresh_worker.fleet.core.fleet import Fleet, Limits
-from token_refresh_worker.fleet.core.gauges import measure
+from token_refresh_worker.fleet.core.gauges import measure_providers
 from token_refresh_worker.providers.loader import load_provider
 from token_refresh_worker.run.outcome import last_line
 
@@ -104,7 +104,7 @@ def test_what_the_cost_counts() -> None:
     """The calculation counts the metrics that the dispatcher and a run send."""
     found = seen()
     fleet = Fleet(rows=[row(found=found)])
-    (provider,) = measure(fleet, decide(fleet, NOW), NOW).providers.values()
+    (provider,) = measure_providers(fleet, decide(fleet, NOW), NOW).values()
     line: Any = last_line(ran(), trigger="fleet", secret_id="s", duration_ms=1, fleet="prod", due_before=NOW - HOUR)
     (directive,) = line["_aws"]["CloudWatchMetrics"]
 

@@ -11,13 +11,18 @@ from token_refresh_worker.adapters.telemetry import mask
 from token_refresh_worker.fleet.core.dispatch import decide, message_id
 from token_refresh_worker.fleet.core.enrolment import Tombstone
 from token_refresh_worker.fleet.core.fleet import DispatchedMessage, Fleet
-from token_refresh_worker.fleet.core.gauges import Gauges, measure, percent, shares
+from token_refresh_worker.fleet.core.gauges import measure, measure_providers, percent, shares
 from token_refresh_worker.fleet.core.row import Pauses, Row, State
 
 
-def measured(everything: list[Row]) -> Gauges:
+def measured(everything: list[Row]) -> dict[str, float]:
     fleet = Fleet(rows=everything)
     return measure(fleet, decide(fleet, NOW), NOW)
+
+
+def measured_providers(everything: list[Row]) -> dict[str, dict[str, float]]:
+    fleet = Fleet(rows=everything)
+    return measure_providers(fleet, decide(fleet, NOW), NOW)
 
 
 def test_every_secret_is_counted_in_one_state() -> None:
@@ -34,7 +39,7 @@ def test_every_secret_is_counted_in_one_state() -> None:
                 for state in (State.HELD, State.REAUTHORIZE, State.EMPTY, State.ERROR)
             ],
         ]
-    ).fleet
+    )
 
     assert 9 == gauges["Size"] == sum(gauges[state.title()] for state in State)
     assert (2, 1, 1) == (gauges["Due"], gauges["Overdue"], gauges["Healthy"])
@@ -47,7 +52,7 @@ def test_who_is_to_blame() -> None:
     sent = {message_id(each): DispatchedMessage(at=NOW - 4 * MINUTE, group="xero-0") for each in late}
 
     def gauges(fleet: Fleet) -> list[float]:
-        fields = measure(fleet, decide(fleet, NOW), NOW).fleet
+        fields = measure(fleet, decide(fleet, NOW), NOW)
         return [fields[name] for name in ("StoreRefuses", "WorkerUnheard", "BehindBreakersPercent", "BreakersOpen")]
 
     assert [1, 0, 0.0, 1] == gauges(Fleet(rows=rows(20), store_refuses=True))
@@ -66,7 +71,7 @@ def test_objective() -> None:
     within = [row(str(n), found=seen(due_at=NOW + MINUTE), next_at=NOW + MINUTE) for n in range(9)]
 
     def objective(*others: Row) -> float:
-        return measured([*within, *others]).fleet["WithinWindowPercent"]
+        return measured([*within, *others])["WithinWindowPercent"]
 
     def joined(count: int, ago: timedelta) -> list[Row]:
         late = seen(expires_at=NOW)
@@ -75,14 +80,14 @@ def test_objective() -> None:
     dead = row("dead", found=seen(state=State.REAUTHORIZE))
     assert [75.0, 100.0] == [objective(*joined(count, DAY), dead) for count in (3, 2)]
     assert [100.0, 50.0] == [objective(*joined(9, ago)) for ago in (9 * MINUTE, 10 * MINUTE)]
-    assert 100.0 == measured([]).fleet["WithinWindowPercent"]
+    assert 100.0 == measured([])["WithinWindowPercent"]
 
 
 def test_a_single_death_rings_in_a_small_fleet_alone() -> None:
     """One grant that died just now counts among 299 secrets, and is a single customer among 300."""
     died = row("dead", found=replace(failed("AnyError", at=NOW, state=State.REAUTHORIZE), since=NOW - MINUTE))
 
-    assert [1.0, 0.0] == [measured([died, *rows(living)]).fleet["NewDeathsPercent"] for living in (298, 299)]
+    assert [1.0, 0.0] == [measured([died, *rows(living)])["NewDeathsPercent"] for living in (298, 299)]
 
 
 def test_by_provider() -> None:
@@ -91,18 +96,18 @@ def test_by_provider() -> None:
     down = [
         row(f"down/{n}", provider="down", found=failed("TokenEndpointUnavailable", at=NOW - MINUTE)) for n in range(5)
     ]
-    gauges = measured(late + down)
+    gauges, providers = measured(late + down), measured_providers(late + down)
 
-    assert {"Size": 2, "Overdue": 2, "Reauthorize": 0, "BreakersOpen": 0} == gauges.providers["late"]
-    assert (1, 1) == (gauges.providers["down"]["BreakersOpen"], gauges.fleet["BreakersOpen"])
+    assert {"Size": 2, "Overdue": 2, "Reauthorize": 0, "BreakersOpen": 0} == providers["late"]
+    assert (1, 1) == (providers["down"]["BreakersOpen"], gauges["BreakersOpen"])
 
 
 def test_no_name_is_masked() -> None:
     """No name of a metric makes the log mask its value."""
-    gauges = measured(rows(3) + rows(2, provider="upwork"))
+    everything = rows(3) + rows(2, provider="upwork")
 
-    for counts in (gauges.fleet, *gauges.providers.values()):
-        assert dict(counts) == mask(dict(counts))
+    for counts in (measured(everything), *measured_providers(everything).values()):
+        assert counts == mask(dict(counts))
 
 
 def shares_of(

@@ -110,7 +110,7 @@ class Month:
         unheard = self.unheard_since
         decision = Decision(seconds=[], breakers=breakers, under_way=0, waiting=0, unheard_since=unheard)
         fleet = Fleet(rows=list(self.rows.values()), pauses=self.pauses)
-        return measure(fleet, decision, self.now, tombstones=self.tombstones.values()).fleet
+        return measure(fleet, decision, self.now, tombstones=self.tombstones.values())
 
     def _resync(self) -> Mapping[str, float]:
         """Do what the resync does, with a listing that is as late as it may be."""

@@ -297,7 +297,7 @@ class World:
             fleet = replace(read_fleet(self.index, self.limits, now), providers=self.provider_limits)
             decision = decide(fleet, now)
             if self.measured:
-                self.tally.gauges.append(measure(fleet, decision, now).fleet)
+                self.tally.gauges.append(measure(fleet, decision, now))
             self.tally.breakers.update(
                 {STORE if lane == STORE else lane.partition("/")[0] for lane in decision.breakers}
             )

@@ -145,7 +145,7 @@ def limits() -> str:
 
 def _metrics_of_a_fleet() -> int:
     fleet, now = Fleet(rows=[]), datetime(2026, 1, 1, tzinfo=UTC)
-    return len(measure(fleet, decide(fleet, now), now).fleet) + METRICS_OF_RUNS + METRICS_OF_THE_LOG
+    return len(measure(fleet, decide(fleet, now), now)) + METRICS_OF_RUNS + METRICS_OF_THE_LOG
 
 
 def _dollars(amount: float) -> str:

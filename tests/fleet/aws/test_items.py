@@ -121,7 +121,7 @@ def test_what_a_later_version_wrote_costs_itself_alone() -> None:
     found = items.read_row({**written, "seen": {"S": text}, "unsent": {"SS": [*written["unsent"]["SS"], strange]}}, NOW)
 
     assert replace(row(), unsent=known) == found
-    assert 100.0 == measure(Fleet(rows=[found]), decide(Fleet(rows=[found]), NOW), NOW).fleet["WithinWindowPercent"]
+    assert 100.0 == measure(Fleet(rows=[found]), decide(Fleet(rows=[found]), NOW), NOW)["WithinWindowPercent"]
 
 
 @pytest.mark.parametrize(("ahead", "believed"), [(HOUR, True), (HOUR + MINUTE, False)])

@@ -8,7 +8,7 @@ from token_refresh_worker.bootstrap import SystemClock
 from token_refresh_worker.fleet.aws.index import TableIndex
 from token_refresh_worker.fleet.core.dispatch import decide
 from token_refresh_worker.fleet.core.fleet import Decision, Fleet, Limits, Send
-from token_refresh_worker.fleet.core.gauges import measure
+from token_refresh_worker.fleet.core.gauges import measure, measure_providers
 from token_refresh_worker.fleet.core.row import Row, is_due
 from token_refresh_worker.fleet.settings import provider_limits, read_fleet_settings
 from token_refresh_worker.run.outcome import metric_fields
@@ -28,8 +28,8 @@ def dispatch_minute(log: Log, *, waits: bool) -> dict[str, int]:
     fleet = read_fleet(index, settings.limits, now)
     decision = decide(fleet, now)
     gauges = measure(fleet, decision, now, tombstones=index.tombstones())
-    log.info("fleet_dispatch", **metric_fields(gauges.fleet, {"Fleet": settings.name}))
-    for provider, counts in sorted(gauges.providers.items()):
+    log.info("fleet_dispatch", **metric_fields(gauges, {"Fleet": settings.name}))
+    for provider, counts in sorted(measure_providers(fleet, decision, now).items()):
         log.info("fleet_provider", **metric_fields(counts, {"Fleet": settings.name, "Provider": provider}))
     for lane, breaker in decision.breakers.items():
         log.warning("breaker_open", where=lane, reason=breaker.reason.value, allowed=breaker.allowed)

@@ -11,7 +11,6 @@ No metric has "secret" or "token" in its name: the log masks the values of such 
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -26,15 +25,9 @@ _MANAGED: Final = frozenset({State.HEALTHY, State.DUE, State.OVERDUE, State.HELD
 """The states in which the fleet itself can keep a secret fresh; all others wait for a person."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Gauges:
-    """One minute of one fleet."""
-
-    fleet: Mapping[str, float]
-    providers: Mapping[str, Mapping[str, float]]
-
-
-def measure(fleet: Fleet, decision: Decision, now: datetime, *, tombstones: Iterable[Tombstone] = ()) -> Gauges:
+def measure(
+    fleet: Fleet, decision: Decision, now: datetime, *, tombstones: Iterable[Tombstone] = ()
+) -> dict[str, float]:
     """Count the rows by state, and what this minute hands out and leaves."""
     states = {row.secret_arn: state_of(row, fleet.pauses, now) for row in fleet.rows}
     counted = Counter(states.values())
@@ -45,22 +38,19 @@ def measure(fleet: Fleet, decision: Decision, now: datetime, *, tombstones: Iter
     # Nobody has looked at a new member yet, and what is imported may have expired: growth misses no objective.
     known = [row for row in fleet.rows if not now - NEW_FOR < row.added_at <= now]
     managed = [row for row in known if states[row.secret_arn] in _MANAGED]
-    return Gauges(
-        fleet={
-            "Size": len(fleet.rows),
-            **{state.title(): counted[state] for state in State},
-            "HandedOut": len(decision.messages),
-            "UnderWay": decision.under_way,
-            "Waiting": decision.waiting,
-            "WithinWindowPercent": _within_window_percent(managed, now),
-            "BreakersOpen": len(decision.breakers),
-            "WorkerUnheard": int(decision.unheard_since is not None),
-            "StoreRefuses": int(STORE in decision.breakers),
-            **copies_behind(fleet.rows, now),
-            **shares(fleet.rows, fleet.pauses, tombstones, held_back=held_back, now=now),
-        },
-        providers=_by_provider(fleet, decision, states),
-    )
+    return {
+        "Size": len(fleet.rows),
+        **{state.title(): counted[state] for state in State},
+        "HandedOut": len(decision.messages),
+        "UnderWay": decision.under_way,
+        "Waiting": decision.waiting,
+        "WithinWindowPercent": _within_window_percent(managed, now),
+        "BreakersOpen": len(decision.breakers),
+        "WorkerUnheard": int(decision.unheard_since is not None),
+        "StoreRefuses": int(STORE in decision.breakers),
+        **copies_behind(fleet.rows, now),
+        **shares(fleet.rows, fleet.pauses, tombstones, held_back=held_back, now=now),
+    }
 
 
 def copies_behind(rows: Iterable[Row], now: datetime) -> dict[str, float]:
@@ -73,10 +63,11 @@ def copies_behind(rows: Iterable[Row], now: datetime) -> dict[str, float]:
     return {"CopiesBehind": behind} if copied else {}
 
 
-def _by_provider(fleet: Fleet, decision: Decision, states: Mapping[str, State]) -> dict[str, dict[str, float]]:
+def measure_providers(fleet: Fleet, decision: Decision, now: datetime) -> dict[str, dict[str, float]]:
+    """Count the rows of each provider by state."""
     counted: dict[str, Counter[State]] = {}
     for row in fleet.rows:
-        counted.setdefault(row.provider, Counter())[states[row.secret_arn]] += 1
+        counted.setdefault(row.provider, Counter())[state_of(row, fleet.pauses, now)] += 1
     return {
         provider: {
             "Size": counts.total(),
