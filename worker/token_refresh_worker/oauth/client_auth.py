@@ -21,11 +21,7 @@ _DER_INTEGER: Final = 0x02
 
 
 def authenticate(client: ClientCredentials, method: AuthMethod) -> tuple[dict[str, str], dict[str, str]]:
-    """Return the fields and the headers that exactly one method adds to a request.
-
-    Raises:
-        ConfigurationError: The method needs a client secret and there is none.
-    """
+    """Return the fields and the headers that exactly one method adds to a request."""
     client_id = {"client_id": client.client_id}
     match method:
         case AuthMethod.POST:  # RFC 6749 section 2.3.1
@@ -72,11 +68,7 @@ class Assertion:
 
 
 def encode_signature(signature: bytes, algorithm: str) -> str:
-    """Return the last part of a JWT.
-
-    Raises:
-        ConfigurationError: It is not a signature of this algorithm.
-    """
+    """Return the last part of a JWT."""
     return _base64url(_fixed_length(signature) if algorithm == "ES256" else signature)
 
 

@@ -7,11 +7,7 @@ from token_refresh.errors import ConfigurationError
 
 
 def read_endpoint(name: str, url: str) -> str:
-    """Check the URL of an endpoint. Errors name its setting and never show it: people put credentials into URLs.
-
-    Raises:
-        ConfigurationError: The URL can't be an endpoint.
-    """
+    """Check the URL of an endpoint. Errors name its setting and never show it: people put credentials into URLs."""
     url = url.strip()  # a URL from a console often ends in a line end
     if not url.isascii() or not url.isprintable() or " " in url:
         raise ConfigurationError.of(name, "must be ASCII without spaces; write an international host name as xn--")

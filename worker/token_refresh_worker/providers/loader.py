@@ -21,11 +21,7 @@ IN_ZIP: Final = "in the zip"
 
 
 def own_profiles(environment: Mapping[str, str]) -> Path | None:
-    """Return the folder with the operator's own profiles; None where there is none but ours.
-
-    Raises:
-        ConfigurationError: `PROVIDER_PROFILES` is not a folder.
-    """
+    """Return the folder with the operator's own profiles; None where there is none but ours."""
     given = environment.get("PROVIDER_PROFILES")
     if not given or given == IN_ZIP:
         return None
@@ -48,9 +44,6 @@ def load_provider(name: str, own: Path | None = None) -> Provider:
     """Load the profile `name`, from the operator's own folder if it is there.
 
     The name may come from a stored document, so it is checked before it names a file.
-
-    Raises:
-        ConfigurationError: There is no such profile, or it is not valid.
     """
     # The user's own profile wins: a provider may treat their client in another way than ours describes.
     if own is not None and NAME.fullmatch(name) and (own / f"{name}.toml").is_file():
@@ -76,11 +69,7 @@ def nearest(name: str, own: Path | None = None) -> str:
 
 
 def read_profile(path: Path) -> Provider:
-    """Read and check one profile.
-
-    Raises:
-        ConfigurationError: It is not valid; the message names file, key, and what the value must be.
-    """
+    """Read and check one profile; an error names file and key, and what the value must be."""
     if not NAME.fullmatch(path.stem):
         raise ConfigurationError(f"{path.name}: the name of a profile must match {NAME.pattern}")
     try:

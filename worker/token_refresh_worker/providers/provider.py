@@ -278,11 +278,7 @@ class Provider:
         )
 
     def for_document(self, fields: Mapping[str, object]) -> "Provider":
-        """Return the provider for a token document, given all its keys: check `provider` and fill in the variables.
-
-        Raises:
-            ConfigurationError: The document names another provider, or a variable is missing or not allowed.
-        """
+        """Return the provider for a token document, given all its keys: check `provider` and fill in the variables."""
         if provider_named_in(fields) not in {None, self.name}:
             raise ConfigurationError(
                 f"the token secret's key provider is not {self.name}, and this deployment refreshes {self.name} only "

@@ -58,11 +58,7 @@ class EndpointVariable:
 
 
 def read_variable(name: str, value: object) -> EndpointVariable:
-    """Read what may fill a place: a pattern, or a list of all values.
-
-    Raises:
-        ValueError, TypeError, re.error: It is neither, or no value could be used.
-    """
+    """Read what may fill a place: a pattern, or a list of all values."""
     if isinstance(value, str):
         re.compile(value)  # raises, so that a run never meets a wrong pattern
         return EndpointVariable(name=name, pattern=value)
@@ -80,9 +76,6 @@ def provider_named_in(fields: Mapping[str, object]) -> str | None:
     """Return the provider that a token document names; None where it names none.
 
     An empty value counts as none; consoles that edit JSON leave it behind.
-
-    Raises:
-        ConfigurationError: It is something else than a name.
     """
     name = fields.get(PROVIDER_KEY)
     if name is None or isinstance(name, str):
@@ -103,11 +96,7 @@ def places(template: str) -> frozenset[str]:
 
 
 def read_template(value: object) -> str:
-    """Read an endpoint that may have variables, and check it with a sample for each.
-
-    Raises:
-        ValueError: No value of the variables could make it an endpoint.
-    """
+    """Read an endpoint that may have variables, and check it with a sample for each."""
     if not isinstance(value, str) or not _URL.fullmatch(value):
         raise ValueError
     sample = _PLACE.sub("a", value)
@@ -140,11 +129,7 @@ def _literal_labels(choice: str) -> int:
 def fill(
     template: str, variables: Mapping[str, EndpointVariable], values: Mapping[str, object], *, provider: str
 ) -> str:
-    """Put `values` into the places of `template`.
-
-    Raises:
-        ConfigurationError: A value is missing or not allowed. The message names the variable, never the value.
-    """
+    """Put `values` into the places of `template`; an error names the variable, and never its value."""
     for name in sorted(places(template)):
         if not variables[name].accepts(values.get(name)):
             raise ConfigurationError(

@@ -16,13 +16,7 @@ from token_refresh_worker.stored.document import TokenDocument
 def find_credentials(
     document: TokenDocument, *, settings: Settings, secret: Callable[[str], SecretStore]
 ) -> ClientCredentials:
-    """Find the client credentials: in the client secret, or else beside the tokens, or else in the environment.
-
-    Raises:
-        ConfigurationError: They are in none of these places.
-        InvalidSecretDocument: They are there and not what they should be.
-        SecretStoreError: The client secret can't be read.
-    """
+    """Find the client credentials: in the client secret, or else beside the tokens, or else in the environment."""
     if settings.client_secret_id is not None:
         field = settings.client_secret_field
         where = f"secret {settings.client_secret_id} (CLIENT_SECRET_ID)"

@@ -40,11 +40,7 @@ class Trigger:
 
 
 def read_event(event: object) -> Trigger:
-    """Parse an event from EventBridge, EventBridge Scheduler or an on-demand invocation.
-
-    Raises:
-        InvalidEvent: It is none of these. The message names the key and what was expected.
-    """
+    """Parse an event from EventBridge, EventBridge Scheduler or an on-demand invocation; an error names the key."""
     if not isinstance(event, Mapping):
         raise InvalidEvent(f"the event must be a JSON object, and is a JSON {json_type(event)}")
     if not event or is_scheduled(event):

@@ -37,14 +37,7 @@ class PreparedRefresh:
 
 
 def prepare_refresh(document: TokenDocument, parts: RunDependencies) -> PreparedRefresh:
-    """Build the request for `document`.
-
-    Raises:
-        ConfigurationError: The document is another provider's, a variable is missing or not allowed, there is no
-            access token to exchange or no client secret where the method needs one, or the environment names a proxy
-            that can't be used.
-        TokenRefreshError: The client credentials can't be read.
-    """
+    """Build the request for `document`; whatever it lacks is an error here, before anything is claimed."""
     filled = parts.provider.for_document(document.fields)
     if filled.request.grant is Grant.EXCHANGE and not document.access_token:
         raise ConfigurationError(

@@ -79,11 +79,7 @@ class Run:
         return Actions(parts=parts, memory=memory, reader=self.reader, redemption=redemption)
 
     def execute(self) -> Outcome:
-        """Run until nothing is left to do.
-
-        Raises:
-            TokenRefreshError: One of the named failures; what is stored stays as it is, and the next run tries again.
-        """
+        """Run until nothing is left to do. A failure is raised; what is stored stays, and the next run tries again."""
         outcome = self.conclude()
         # Raised last: the refresh must not fail because the copy for consumers did.
         if outcome.copy_error is not None:

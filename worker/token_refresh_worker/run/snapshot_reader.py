@@ -51,14 +51,7 @@ class SnapshotReader:
     """The claims whose staged sets KMS refuses to decrypt."""
 
     def read(self) -> Snapshot:
-        """Read everything that the next step depends on.
-
-        Raises:
-            SecretEmpty: The secret has no current version, or its grant was revoked.
-            ConfigurationError: The token secret is named as its own published copy.
-            InvalidSecretDocument: What is stored is not what it should be.
-            SecretStoreError: A store refuses or can't be reached. For the published copy, `memory` keeps the error.
-        """
+        """Read everything that the next step depends on."""
         self._now, self._sets, self._locked = _BEGINNING, {}, set()
         copy = self._published_copy()
         current = self._current(copy)

@@ -52,9 +52,6 @@ def check_places(parts: RunDependencies, now: datetime, needed: Needed, then: st
     """Refuse what the secret may not take; `then` says what was not done.
 
     A caller who may not list the versions goes on as if there were places.
-
-    Raises:
-        SecretFull: Secrets Manager would refuse what arrives.
     """
     try:
         listed = parts.store.versions()

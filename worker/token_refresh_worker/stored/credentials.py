@@ -17,11 +17,7 @@ class ClientCredentials:
 
 
 def read_credentials(fields: Mapping[str, object]) -> ClientCredentials | None:
-    """Find client credentials among the keys of a secret; None if there is no client identifier.
-
-    Raises:
-        InvalidSecretDocument: Both spellings are there and differ; a value is not text, or has white space at an end.
-    """
+    """Find client credentials among the keys of a secret; None if there is no client identifier."""
     client_id = _read_either(fields, "clientId", "client_id")
     if client_id is None:
         return None

@@ -161,10 +161,9 @@ def whole_seconds(lifetime: timedelta) -> timedelta:
 
 
 def read_document(text: SecretValue, *, needs_refresh_token: bool) -> TokenDocument:
-    """Parse a stored token document; the provider says whether one without a refresh token is complete.
+    """Parse a stored token document. An error names the field, and never its value.
 
-    Raises:
-        InvalidSecretDocument: The document is malformed; the message names the field, never its value.
+    The provider says whether a document without a refresh token is complete.
     """
     return located(partial(_read_document, text, needs_refresh_token=needs_refresh_token))
 

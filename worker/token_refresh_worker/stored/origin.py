@@ -86,12 +86,7 @@ def in_table(name: str) -> StoreName:
 
 
 def read_store_name(fields: Mapping[str, object]) -> StoreName:
-    """Read the members of a JSON object that name a claim store.
-
-    Raises:
-        ValueError: They name no kind of store.
-        TypeError: They name no table.
-    """
+    """Read the members of a JSON object that name a claim store."""
     kind = ClaimStoreKind(str(fields.get("store")))
     return IN_VERSIONS if kind is ClaimStoreKind.VERSIONS else in_table(matching(_TABLE, fields.get("table")))
 
@@ -210,11 +205,7 @@ def ending_at(ends_at: datetime, began_at: datetime | None) -> datetime:
 
 
 def read_origin(fields: Mapping[str, object]) -> Origin | None:
-    """Read the key; None where it is missing or unreadable.
-
-    Raises:
-        ConfigurationError: A later release stored it, in a form that must not be misread.
-    """
+    """Read the key; None where it is missing or unreadable. `check_form` refuses that of a later release."""
     return if_readable(_read_origin, fields.get(ORIGIN_KEY))
 
 

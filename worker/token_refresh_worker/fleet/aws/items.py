@@ -222,11 +222,7 @@ def seconds(when: datetime) -> str:
 
 
 def moment(text: str) -> datetime:
-    """Read a time.
-
-    Raises:
-        ValueError: It is out of range.
-    """
+    """Read a time; one that is out of range is a `ValueError`."""
     number = float(text)
     # Twice what a token document may say: near the years 1 and 9999, adding a few days overflows.
     if not 0 <= number <= 2 * LATEST_SECONDS:
