@@ -44,6 +44,12 @@ def read_fields(body: bytes, encoding: Encoding) -> dict[str, object] | None:
     return parsed if isinstance(parsed, dict) else None
 
 
+def json_error(body: bytes | None) -> object:
+    """Return the member `error` of a JSON object, such as RFC 6749 has it; None where there is none."""
+    fields = None if body is None else read_fields(body, Encoding.JSON)
+    return (fields or {}).get("error")
+
+
 def only_object(body: bytes) -> dict[str, object] | None:
     """Return the JSON object in a text, such as a warning before it; None where there is no object, or another one."""
     found = objects_in(body.decode(json.detect_encoding(body), "replace"))

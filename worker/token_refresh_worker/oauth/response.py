@@ -34,6 +34,7 @@ from token_refresh_worker.oauth.body import (
     find,
     is_like_refresh_token,
     is_nothing,
+    json_error,
     matches,
     only_object,
     pointers,
@@ -43,7 +44,7 @@ from token_refresh_worker.oauth.body import (
     read_moment,
     texts,
 )
-from token_refresh_worker.oauth.formats import RFC_6749_RESPONSE, Encoding, Expiry, Matcher, ResponseFormat
+from token_refresh_worker.oauth.formats import RFC_6749_RESPONSE, Encoding, Expiry, ResponseFormat
 from token_refresh_worker.oauth.scopes import read_scopes
 
 BODY_LIMIT_BYTES: Final = 262_144
@@ -192,13 +193,13 @@ def _read_status(
 
 def _unsure_code(body: bytes | None, fields: Mapping[str, object] | None) -> str | None:
     """Return the code of an authorization server that failed: nobody knows how far it came."""
-    codes = [(found or {}).get("error") for found in (fields, body and read_fields(body, Encoding.JSON))]
+    codes = [(fields or {}).get("error"), json_error(body)]
     return next((code for code in _UNSURE_CODES if code in codes), None)
 
 
 def _has_error(body: bytes | None) -> bool:
     """Whether the provider's application wrote the body: a JSON object with an error code, as in RFC 6749."""
-    error = ((body and read_fields(body, Encoding.JSON)) or {}).get("error")
+    error = json_error(body)
     return isinstance(error, str) and error != ""
 
 
@@ -210,17 +211,14 @@ def _match(status: int, fields: Mapping[str, object] | None, response_format: Re
         (FailureKind.CLIENT_REJECTED, response_format.client),
         (FailureKind.GRANT_REJECTED, response_format.dead),
     ):
-        found = next((matcher for matcher in matchers if _fits(matcher, status, fields or {})), None)
+        known = (matcher for matcher in matchers if matcher.status in {None, status})
+        found = next((matcher for matcher in known if matches(fields or {}, matcher.fields)), None)
         if found is not None:
             # The profile's own values: the response has exactly these, and nothing else of it is quoted.
             values = ", ".join(f"{path}={value}" for path, value in found.fields.items())
             error = next((str(value) for value in found.fields.values()), None)
             return FailedRequest(kind=kind, seen=f"HTTP {status}{values and f' with {values}'}", error=error)
     return None
-
-
-def _fits(matcher: Matcher, status: int, fields: Mapping[str, object]) -> bool:
-    return matcher.status in {None, status} and matches(fields, matcher.fields)
 
 
 def _read_success(

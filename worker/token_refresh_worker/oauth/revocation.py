@@ -5,7 +5,7 @@ from datetime import timedelta
 from typing import Final
 
 from token_refresh.secret_value import SecretValue
-from token_refresh_worker.oauth.body import read_fields
+from token_refresh_worker.oauth.body import json_error
 from token_refresh_worker.oauth.formats import Encoding, RequestFormat, RevocationFormat
 from token_refresh_worker.oauth.request import TokenRequest, token_request
 from token_refresh_worker.oauth.response import FailedRequest, FailureKind
@@ -38,7 +38,7 @@ def revocation_request(  # noqa: PLR0913 - a request's parts, and the two format
 
 def read_revocation(status: int, body: bytes | None, retry_after: timedelta | None = None) -> FailedRequest | None:
     """Decide what a response proves; None if the token works no more."""
-    error = ((body and read_fields(body, Encoding.JSON)) or {}).get("error")
+    error = json_error(body)
     code = error if isinstance(error, str) else None
     # Some send errors with status 200.
     if (200 <= status < 300 and not error) or (status == 400 and code in _UNKNOWN_TOKEN):  # noqa: PLR2004 - RFC 7009 section 2.2

@@ -83,13 +83,9 @@ class RefreshTokenLife:
     ) -> datetime | None:
         """Return when a grant ends that is not refreshed again; None where nothing is known.
 
-        Args:
-            issued_at: When the tokens were issued.
-            stated: How long the refresh token lives, or until when, as the response says; the earliest end counts. One
-                so near that the claim store can't keep up with it is a mistake, such as 90 for days.
-            begins: Whether `lifetime` begins with these tokens.
-            store: The claim store.
-            known: The end that was known before: it comes near.
+        `stated` is what the response says, durations or moments, and the earliest end counts. One so near that the
+        claim store can't keep up with it is a mistake, such as 90 for days. The end that was `known` before comes near.
+        `begins` says whether `lifetime` begins with these tokens.
         """
         began_at = issued_at.replace(microsecond=0)
         ends = [end.replace(microsecond=0) if isinstance(end, datetime) else began_at + end for end in stated]
