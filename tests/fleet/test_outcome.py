@@ -169,18 +169,19 @@ def test_a_transient_failure_repairs_nothing() -> None:
 
 
 def test_what_was_not_read_stays() -> None:
-    """A run that could not read the secret leaves expiry, version and provider as the run before found them."""
+    """A run that could not read the secret leaves expiry, version, host and provider as the run before found them."""
     before = row()
 
-    assert seen().tokens == seen_after(before, unread("SecretAccessDenied")).tokens
+    left_as = seen_after(before, unread("SecretAccessDenied"))
+    assert (seen().tokens, HOST) == (left_as.tokens, left_as.host)
     assert "xero" == left(before, unread("SecretAccessDenied")).provider
 
 
 def test_first_run_ever() -> None:
-    """The first run fills the row, whether it failed or not."""
+    """The first run fills the row, whether it failed or not, and whatever state it finds begins with it."""
     bad = seen_after(row(new=True), unread("SecretStoreUnavailable"))
 
-    assert (State.HEALTHY, None, 1) == (bad.state, bad.tokens.expires_at, bad.failures)
+    assert (State.HEALTHY, NOW, None, 1) == (bad.state, bad.since, bad.tokens.expires_at, bad.failures)
     assert "xero" == left(row(new=True, provider="unknown"), ran()).provider
 
 
