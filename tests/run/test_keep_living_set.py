@@ -255,6 +255,7 @@ def test_after_a_key_change_no_used_set_is_named(store: ClaimStoreKind, back: st
     world = TwoGrants(store)
     used = {"b0": world.by_command(), "b1": world.refresh("b1")}
     living = world.refresh("b2")
+    world.pass_time(MINUTE)  # The copy is the newest.
     world.put_back(used[readable])
     used["copy"] = world.labels()[CURRENT]
     put_back_under_a_new_key(world, getattr(world, back))
