@@ -20,9 +20,8 @@ from token_refresh_worker.core.locked import VersionEntry
 from token_refresh_worker.core.snapshot import Snapshot
 from token_refresh_worker.core.versions import CURRENT, is_redirect_note, staged_version_id
 from token_refresh_worker.oauth.unread import read_unread
-from token_refresh_worker.run.locked_versions import IgnoreKmsRefusals
 from token_refresh_worker.run.memory import Memory
-from token_refresh_worker.run.ports import RunDependencies, SecretStore, SecretVersion
+from token_refresh_worker.run.ports import IgnoreKmsRefusals, RunDependencies, SecretStore, SecretVersion
 from token_refresh_worker.run.snapshot_reader import SnapshotReader
 from token_refresh_worker.stored.document import TokenDocument
 from token_refresh_worker.stored.origin import ClaimStoreKind, Origin

@@ -6,8 +6,7 @@ from token_refresh.errors import SecretAccessDenied
 from token_refresh.secret_value import SecretValue
 from token_refresh_worker.core import claims
 from token_refresh_worker.core.versions import CLAIM, OUTCOME, record_version_id
-from token_refresh_worker.run.locked_versions import IgnoreKmsRefusals
-from token_refresh_worker.run.ports import NewestClaim, SecretStore, SecretVersion
+from token_refresh_worker.run.ports import IgnoreKmsRefusals, NewestClaim, SecretStore, SecretVersion
 from token_refresh_worker.stored.origin import checked_form
 
 

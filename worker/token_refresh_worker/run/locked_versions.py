@@ -12,18 +12,7 @@ from token_refresh_worker.core.snapshot import TokenSet
 from token_refresh_worker.core.versions import CLAIM, OUTCOME
 from token_refresh_worker.run.failures import version_locked
 from token_refresh_worker.run.memory import Memory
-from token_refresh_worker.run.ports import RunDependencies, SecretVersion
-
-
-class IgnoreKmsRefusals:
-    """Leaves out what KMS refuses to decrypt; everything else that fails is raised."""
-
-    def __enter__(self) -> None:
-        """Begin a read."""
-
-    def __exit__(self, _kind: object, error: BaseException | None, _traceback: object) -> bool:
-        """Say whether it was refused."""
-        return isinstance(error, SecretAccessDenied) and error.by_key
+from token_refresh_worker.run.ports import IgnoreKmsRefusals, RunDependencies, SecretVersion
 
 
 def tokens_locked(parts: RunDependencies, version_id: str) -> SecretAccessDenied:

@@ -61,6 +61,17 @@ class SecretStore(Protocol):
         """Compare and swap a label; False if it is not where it was expected (`UpdateSecretVersionStage`)."""
 
 
+class IgnoreKmsRefusals:
+    """Leaves out of a read what KMS refuses to decrypt; everything else that fails is raised."""
+
+    def __enter__(self) -> None:
+        """Begin a read."""
+
+    def __exit__(self, _kind: object, error: BaseException | None, _traceback: object) -> bool:
+        """Say whether it was refused."""
+        return isinstance(error, SecretAccessDenied) and error.by_key
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class NewestClaim:
     """The newest claim that a store knows, and what came with it."""

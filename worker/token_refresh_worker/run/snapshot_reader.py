@@ -24,9 +24,9 @@ from token_refresh_worker.core.schedule import CLOCK_ERROR, SETTLED, believed
 from token_refresh_worker.core.snapshot import LivingSet, PublishedCopy, Snapshot, TokenSet
 from token_refresh_worker.core.versions import CLAIM, CURRENT, is_redirect_note, response_version_id, staged_version_id
 from token_refresh_worker.run.failures import grant_revoked, no_value, published_itself, unreadable_document
-from token_refresh_worker.run.locked_versions import IgnoreKmsRefusals, newest_locked_claim
+from token_refresh_worker.run.locked_versions import newest_locked_claim
 from token_refresh_worker.run.memory import Memory
-from token_refresh_worker.run.ports import NewestClaim, RunDependencies, SecretVersion
+from token_refresh_worker.run.ports import IgnoreKmsRefusals, NewestClaim, RunDependencies, SecretVersion
 from token_refresh_worker.stored.document import read_document
 from token_refresh_worker.stored.origin import ClaimStoreKind, checked_form
 from token_refresh_worker.stored.published import read_published
