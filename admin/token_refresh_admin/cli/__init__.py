@@ -6,8 +6,6 @@ What AWS refuses, a wrong setting and a wrong option is an error wherever it is 
 
 from collections.abc import Sequence
 
-_EX_INTERRUPTED = 130  # as `failures` has it, which may not have loaded
-
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line."""
@@ -16,4 +14,4 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
         run(arguments)
     except KeyboardInterrupt:  # While it loads, or again while it ends: a command says what it has to say itself.
-        raise SystemExit(_EX_INTERRUPTED) from None
+        raise SystemExit(130) from None  # As `failures` has it, which may not have loaded.

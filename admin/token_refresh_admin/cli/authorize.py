@@ -332,19 +332,15 @@ def _judge_account(context: Context, before: Account, *, ask: bool) -> Callable[
         except AnotherAccount as differs:
             if not ask:
                 raise
-            if not agreed:
-                _confirm_account(context, before, found, differs)
+            facts = f"The provider authorized {name_account(found)}, and secret {context.secret_id} holds the grant of "
+            try:
+                if not agreed:
+                    confirm(f"{facts}{name_account(before)}. Store the other account's grant in its place?")
+            except Cancelled:
+                raise differs from None
             agreed = True
 
     return judge
-
-
-def _confirm_account(context: Context, before: Account, found: Account, differs: AnotherAccount) -> None:
-    question = f"The provider authorized {name_account(found)}, and secret {context.secret_id} holds the grant of "
-    try:
-        confirm(f"{question}{name_account(before)}. Store the other account's grant in its place?")
-    except Cancelled:
-        raise differs from None
 
 
 def _complete(

@@ -236,10 +236,8 @@ class Context:
     ) -> dict[str, Any]:
         """Carry out one action of an AWS service, as IAM names it, with these members of the request.
 
-        `kind` and `name` say in messages what it is about: `name` is empty if that is all of them.
-
-        Raises:
-            CallFailed: It failed as `expected` says: the caller handles that.
+        `kind` and `name` say in messages what it is about: `name` is empty if that is all of them. A failure that is
+        `expected` is raised as `CallFailed`.
         """
         service, _, operation = action.partition(":")
         client = self.client(_CLIENT_NAMES.get(service, service), limits, region=region)

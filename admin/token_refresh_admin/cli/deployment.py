@@ -55,8 +55,11 @@ def find_deployment(context: Context, *, joins: str | None = None, writes: bool 
             return _unproven(context, failure, writes=writes)
     tags = tags_in(secret)
     ours = [key for key in _OURS if key in tags]
-    if not ours:
-        _refuse_copy(context, tags)
+    if not ours and (source := copied_from(tags)):
+        raise InvalidSecretDocument(
+            f"{context.secret} is the published copy for consumers, which has no refresh token",
+            fix=("Run the command on the token secret: ", context.overlaid({Variable.TOKEN_SECRET_ID: source}).again()),
+        )
     if context.function is not None:
         return _named(context, context.function, tags, joins=joins, is_there=bool(secret))
     if joins is not None:
@@ -213,17 +216,6 @@ def refuse_other_fleet(context: Context, secret_id: str, tags: Mapping[str, str]
         look = Command.of("token-refresh status {} --region {}", secret_id, context.region)
         fix = ("take it out first: ", remove, ". If that fleet is gone, see what else helps: ", look)
         raise ConfigurationError(f"secret {secret_id} is in fleet {theirs}", fix=fix)
-
-
-def _refuse_copy(context: Context, tags: Mapping[str, str]) -> None:
-    if source := copied_from(tags):
-        raise InvalidSecretDocument(
-            f"{context.secret} is the published copy for consumers, which has no refresh token",
-            fix=(
-                "Run the command on the token secret: ",
-                context.overlaid({Variable.TOKEN_SECRET_ID: source}).again(),
-            ),
-        )
 
 
 def _refuse_copy_of_another(context: Context, *, writes: bool) -> None:

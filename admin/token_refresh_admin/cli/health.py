@@ -202,7 +202,7 @@ def _expiry(state: SecretState) -> Iterator[Finding]:
 def _doubted(state: SecretState, expiry: datetime) -> Finding:
     """Report an expiry that can't be true: the access token may be dead already, so no command calls it good."""
     document, stored_at = state.document, state.snapshot.current.stored_at
-    lives = span(known_lifetime(document, state.policy) or expiry - stored_at)
+    lives = span(known_lifetime(document, state.settings.policy) or expiry - stored_at)
     refresh: Advice = ()
     setting = "lifetime_seconds in a profile of your own"
     if not state.context.source.fleet:
@@ -226,7 +226,7 @@ def _failed(state: SecretState) -> Iterator[Finding]:
     newest = state.attempts[0]
     if newest.result not in _FAILED:
         return
-    later = hold_unresolved_token(state.snapshot, RunState(), state.policy)
+    later = hold_unresolved_token(state.snapshot, RunState(), state.settings.policy)
     if isinstance(state.step, steps.Fresh) and isinstance(later, steps.AwaitOutcome):
         yield _held(state, later)  # As soon as a refresh is due, or is forced.
     else:
@@ -270,17 +270,17 @@ def _overdue(state: SecretState) -> Iterator[Finding]:
 
 
 def _lifetime(state: SecretState) -> Iterator[Finding]:
-    period, window = state.settings.run_period, window_of(state.document, state.policy)
+    period, window = state.settings.run_period, window_of(state.document, state.settings.policy)
     if period is not None and period > window:
         yield Finding.attention(
             f"runs are up to {span(period)} apart, and a refresh is due only {span(window)} before the tokens expire: "
             "tokens may expire between two runs",
             *slow_schedule(window),
         )
-    if not lifetime_too_short(state.document, state.policy):
+    if not lifetime_too_short(state.document, state.settings.policy):
         return
     claims = state.claims_today[1]
-    moves = state.policy.claim_store == IN_VERSIONS
+    moves = state.settings.policy.claim_store == IN_VERSIONS
     move = (
         "deploy with claim_table, and move the claims before that happens: ",
         state.context.command("claims move", *move_options(StoreName(ClaimStoreKind.TABLE))),

@@ -17,9 +17,9 @@ from token_refresh_admin.cli.deployment import copied_from, read_table_tags, ref
 from token_refresh_admin.cli.screen import note
 from token_refresh_worker.core.versions import CURRENT
 from token_refresh_worker.fleet.aws.index import TableIndex
-from token_refresh_worker.fleet.core.enrolment import FLEET_TAG, PROVIDER_TAG, TaggedSecret, enrol
+from token_refresh_worker.fleet.core.enrolment import FLEET_TAG, PROVIDER_TAG, TaggedSecret, Tombstone, enrol
 from token_refresh_worker.fleet.core.outcome import after
-from token_refresh_worker.fleet.core.row import is_due
+from token_refresh_worker.fleet.core.row import Row, is_due
 from token_refresh_worker.run.failures import SecretName, grant_revoked
 from token_refresh_worker.run.outcome import CurrentTokens, Outcome
 from token_refresh_worker.run.settings import copy_name
@@ -234,12 +234,11 @@ def _describe_member(context: Context, index: TableIndex, secret_id: str) -> Map
     try:
         return context.call("DescribeSecret", secret_id)
     except SecretNotFound:
-        known = {row.secret_arn: row.name for row in index.rows()}
-        known |= {stone.secret_arn: stone.name for stone in index.tombstones()}
-        found = next((arn for arn, name in known.items() if secret_id in (arn, name)), None)
-        if found is None:
-            raise
-        return {"ARN": found}
+        members: tuple[Row | Tombstone, ...] = (*index.rows(), *index.tombstones())
+        for known in members:
+            if secret_id in (known.secret_arn, known.name):
+                return {"ARN": known.secret_arn}
+        raise
 
 
 def store_client(context: Context, secret_id: str, client: ClientCredentials) -> None:

@@ -19,7 +19,7 @@ from token_refresh_admin.cli.lookups import saying_where
 from token_refresh_admin.cli.replicas import Replica, read_replicas
 from token_refresh_worker.core.attempts import DAY, Attempt, Fate
 from token_refresh_worker.core.locked import VersionEntry
-from token_refresh_worker.core.schedule import GrantEnd, Policy, due_at, grant_end, run_period
+from token_refresh_worker.core.schedule import GrantEnd, due_at, grant_end, run_period
 from token_refresh_worker.core.snapshot import RunState, Snapshot
 from token_refresh_worker.core.steps import AwaitOutcome, Rejected, Step, Wait
 from token_refresh_worker.core.versions import published_version_id, staged_version_id
@@ -95,11 +95,6 @@ class SecretState:
     """Until when the secret has no place for new tokens; None also where the caller may not list its versions."""
 
     @property
-    def policy(self) -> Policy:
-        """Return what the core knows about time, host and claim store."""
-        return self.settings.policy
-
-    @property
     def document(self) -> TokenDocument:
         """Return the current token document."""
         return self.snapshot.current.document
@@ -115,12 +110,12 @@ class SecretState:
     @property
     def due_at(self) -> datetime | None:
         """Say from when on a refresh is due; None: now."""
-        return due_at(self.document, self.policy)
+        return due_at(self.document, self.settings.policy)
 
     @property
     def grant_end(self) -> GrantEnd | None:
         """Say when the grant ends unless a refresh prolongs it; None if nobody knows."""
-        return grant_end(self.document, self.snapshot.current.stored_at, self.policy)
+        return grant_end(self.document, self.snapshot.current.stored_at, self.settings.policy)
 
     @property
     def left(self) -> timedelta | None:
@@ -130,12 +125,12 @@ class SecretState:
     @property
     def lifetime(self) -> timedelta | None:
         """How long an access token lives: as the token set says, else as the settings do."""
-        return self.document.lifetime or self.policy.lifetime
+        return self.document.lifetime or self.settings.policy.lifetime
 
     @property
     def host(self) -> str:
         """The host that the refresh token belongs to, by what is stored, else by the settings."""
-        return self.snapshot.host or self.policy.host
+        return self.snapshot.host or self.settings.policy.host
 
     @property
     def claims_today(self) -> tuple[int, int]:
@@ -143,12 +138,12 @@ class SecretState:
         recent = [a for a in self.snapshot.ledger.attempts if a.claimed_at > self.snapshot.now - DAY]
         free = max(0, VERSIONS_A_DAY - sum(a.versions for a in recent))
         used = sum(a.fate.is_attempt for a in recent)
-        return used, used + free // VERSIONS_A_CLAIM[self.policy.claim_store.kind]
+        return used, used + free // VERSIONS_A_CLAIM[self.settings.policy.claim_store.kind]
 
     @property
     def period(self) -> timedelta:
         """The longest time between two scheduled runs: as deployed, else as a deployment has it by default."""
-        return self.settings.run_period or run_period(self.document, self.policy)
+        return self.settings.run_period or run_period(self.document, self.settings.policy)
 
     @property
     def published_is_older(self) -> bool:

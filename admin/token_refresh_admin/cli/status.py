@@ -168,7 +168,7 @@ def _bar(state: SecretState, style: str) -> Text | None:
 
 
 def _provider(state: SecretState) -> str:
-    grace = state.snapshot.counted_grace(state.policy)
+    grace = state.snapshot.counted_grace(state.settings.policy)
     used = f"accepts a refresh token again for {span(grace)}" if grace else "single use"
     used = used if state.settings.provider.needs_refresh_token else "no refresh token"
     return f"{state.settings.provider.title} at {state.host}; {used}"
@@ -178,7 +178,7 @@ def _claims(state: SecretState) -> str:
     if isinstance(state.step, SettingsMismatch) and state.step.setting == "CLAIM_TABLE":
         return "not read: they are not where the settings say"
     used, limit = state.claims_today
-    return f"in {state.policy.claim_store}; {used} of {limit} in 24 h"
+    return f"in {state.settings.policy.claim_store}; {used} of {limit} in 24 h"
 
 
 def _client(state: SecretState) -> str:
@@ -264,9 +264,9 @@ def state_fields(state: SecretState, findings: list[Finding]) -> dict[str, Any]:
         "paused": None if pause is None else {"until": pause.until, "why": pause.why},
         "provider": state.settings.provider.name,
         "host": state.host,
-        "grace_seconds": state.snapshot.counted_grace(state.policy).total_seconds(),
+        "grace_seconds": state.snapshot.counted_grace(state.settings.policy).total_seconds(),
         "claims": {
-            **state.policy.claim_store.as_fields(),
+            **state.settings.policy.claim_store.as_fields(),
             "number": state.snapshot.claim_number,
             "used": used,
             "limit": limit,

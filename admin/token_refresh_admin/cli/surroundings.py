@@ -87,7 +87,7 @@ def _publish(state: SecretState) -> Advice:
     if _publishes_nothing(state) or document.access_token is None or document.expires_at is None:
         return ("a run publishes again as soon as it can refresh the tokens",)
     # A run leaves a young copy of ours: what it read may be older than that.
-    if copy and publish_newer_tokens(state.snapshot, RunState(publishes=True), state.policy) is None:
+    if copy and publish_newer_tokens(state.snapshot, RunState(publishes=True), state.settings.policy) is None:
         return (f"the first run after {utc(copy.stored_at + SETTLED)} updates it",)
     return "publish the current access token: ", state.context.command("refresh")
 
@@ -102,7 +102,7 @@ def _client(state: SecretState) -> Iterator[Finding]:
 
 def _table(state: SecretState) -> Iterator[Finding]:
     """Report a claim table that is older than the tokens: reads of a table are consistent, so its claim is lost."""
-    store = state.policy.claim_store
+    store = state.settings.policy.claim_store
     lost = state.snapshot.missing_claim_id is not None and store.kind is ClaimStoreKind.TABLE
     if not lost or isinstance(state.step, SettingsMismatch):
         return
@@ -110,7 +110,7 @@ def _table(state: SecretState) -> Iterator[Finding]:
         "a run that refreshes begins the claims anew there; now: ",
         state.context.command("refresh", "--force"),
     )
-    if not state.snapshot.counted_grace(state.policy):
+    if not state.snapshot.counted_grace(state.settings.policy):
         # A lost claim may have redeemed the token: a run waits before it sends it again.
         remedy = ("the run that is due begins the claims anew there, and one shortly before the expiry refreshes",)
     yield Finding.attention(

@@ -93,7 +93,18 @@ class Clients:
             raise NoRegionError
         key = (service, region, limits)
         if key not in self._made:
-            self._made[key] = self._make(service, region, limits)
+            from botocore.config import Config  # noqa: PLC0415 - see `_configure`
+
+            self._made[key] = self._session.client(
+                service,
+                region_name=region,
+                config=Config(
+                    connect_timeout=limits.connect_seconds,
+                    read_timeout=limits.read_seconds,
+                    retries={"mode": "standard", "total_max_attempts": limits.attempts},
+                    max_pool_connections=limits.connections,
+                ),
+            )
         return self._made[key]
 
     def _configure(self, configuration: Mapping[str, str], profile: str | None) -> None:
@@ -105,20 +116,6 @@ class Clients:
         session = boto3.session.Session(profile_name=profile)
         self._session, self._profiles_region, self._made = session, None, {}
         self._configuration = configuration
-
-    def _make(self, service: str, region: str, limits: ClientLimits) -> Any:
-        from botocore.config import Config  # noqa: PLC0415 - see `_configure`
-
-        return self._session.client(
-            service,
-            region_name=region,
-            config=Config(
-                connect_timeout=limits.connect_seconds,
-                read_timeout=limits.read_seconds,
-                retries={"mode": "standard", "total_max_attempts": limits.attempts},
-                max_pool_connections=limits.connections,
-            ),
-        )
 
 
 def _aws_variables(environment: Mapping[str, str]) -> dict[str, str]:

@@ -34,11 +34,8 @@ class RetryPauses:
     ) -> None:
         """Allow a read at once.
 
-        Args:
-            runtime: Its `chance` makes the pauses differ between processes.
-            longest_seconds: The longest pause.
-            longest_empty_seconds: The longest pause after a failure while there is no value to serve.
-            most_restores: How often in a row another value makes the pauses short; once more after four hours.
+        While there is no value to serve, `longest_empty_seconds` limits the pauses. Another value makes them short
+        `most_restores` times in a row, and once more after four hours.
         """
         self.error: TokenRefreshError | None = None
         """Why the last read failed; None if it didn't."""

@@ -14,8 +14,6 @@ from token_refresh_worker.fleet.core.fleet import OTHER_FUNCTIONS, Limits, ask_f
 from token_refresh_worker.run.outcome import NAMESPACE
 from token_refresh_worker.run.settings import read_settings
 
-_KINDS: Final = ("MetricAlarms", "CompositeAlarms")
-
 NAMED: Final = ("dead-letters", "denied-access")
 """The stack's alarms on a queue or a rule, which CloudFormation names: it cuts the stack's name in theirs."""
 
@@ -164,7 +162,7 @@ def _alarms_of(context: Context) -> list[dict[str, Any]]:
     # Without AlarmTypes, composite alarms are left out. There is no filter for metrics.
     kinds = ["MetricAlarm", "CompositeAlarm"]
     pages = list(context.pages("cloudwatch:DescribeAlarms", "all alarms", AlarmTypes=kinds))
-    alarms, composites = ([alarm for page in pages for alarm in page.get(kind, ())] for kind in _KINDS)
+    alarms, composites = ([alarm for page in pages for alarm in page.get(f"{kind}s", ())] for kind in kinds)
     function = context.source.function
     own = {f"{function}-{name}" for name in NAMED if function}
     ours = [a for a in alarms if a["AlarmName"] in own or any(_is_ours(context, function, m) for m in _metrics(a))]

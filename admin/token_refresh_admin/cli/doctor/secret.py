@@ -17,7 +17,6 @@ from token_refresh_admin.cli.lookups import read_clock
 from token_refresh_admin.cli.replicas import examine_replicas, words_for
 from token_refresh_admin.cli.screen import ago
 from token_refresh_admin.cli.state import SecretState
-from token_refresh_worker.adapters.secrets_manager import SecretsManagerSecret
 from token_refresh_worker.core.steps import SettingsMismatch
 from token_refresh_worker.core.versions import published_version_id
 from token_refresh_worker.oauth.client_auth import authenticate
@@ -140,7 +139,11 @@ def check_published(context: Context, secret_id: str) -> Finding:
     """Look for a refresh token in every version of the published secret: consumers may read them all."""
     store = context.store(secret_id, setting="PUBLISHED_SECRET_ID")
     entries = store.versions()
-    leaks = [entry for entry in entries if _has_refresh_token(store, entry.version_id)]
+    leaks = []
+    for entry in entries:
+        fields = fields_of(store.read(version_id=entry.version_id))
+        if any(fields.get(spelling.refresh_token) for spelling in (CAMEL, SNAKE)):
+            leaks.append(entry)
     if not leaks:
         return Finding.healthy(f"{secret_id}: no refresh token in its {len(entries)} versions")
     named = ", ".join(" ".join([entry.version_id, *sorted(entry.labels)]) for entry in leaks)
@@ -159,11 +162,6 @@ def check_replicas(state: SecretState) -> Finding | None:
         return Finding.unknown(f"not looked at, which {takes}") if published else None
     wrong = [*examine_replicas(state.context, published, replicas, state.snapshot.now)]
     return None if wrong or not replicas else Finding.healthy(words_for(replicas))
-
-
-def _has_refresh_token(store: SecretsManagerSecret, version_id: str) -> bool:
-    fields = fields_of(store.read(version_id=version_id))
-    return any(fields.get(spelling.refresh_token) for spelling in (CAMEL, SNAKE))
 
 
 def check_token_endpoint(context: Context, state: SecretState | None) -> Finding:
