@@ -34,9 +34,6 @@ class Account:
     def arn(self, name: str) -> str:
         return f"arn:aws:secretsmanager:{REGION}:secret:{name}-AbCdEf"
 
-    def call(self, _action: str, secret_id: str) -> dict[str, Any]:
-        return {"ARN": self.arn(secret_id)}
-
     def ask(self, action: str, _kind: str, name: str, **asked: Any) -> dict[str, Any]:
         assert ("iam:SimulatePrincipalPolicy", ROLE) == (action, name)
         context = {entry["ContextKeyName"]: entry["ContextKeyValues"][0] for entry in asked["ContextEntries"]}
@@ -51,7 +48,7 @@ class Account:
 
     def check(self) -> Any:
         deployed = {"Role": ROLE, "FunctionArn": FUNCTION, "Environment": {"Variables": self.variables}}
-        context: Any = SimpleNamespace(secret_id=self.names[0], call=self.call, ask=self.ask)
+        context: Any = SimpleNamespace(secret_id=self.names[0], arn_of=self.arn, ask=self.ask)
         return check_access(context, deployed)
 
 
