@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -149,6 +150,21 @@ def test_snake_case(cli: Cli, tokens: Tokens, right: Path, endpoint: TokenEndpoi
     assert 0 == cli("client", "--client-file", str(right)).code
     assert endpoint.client_secret == tokens.current()["client_secret"]
     assert "clientSecret" not in tokens.current()
+
+
+def test_a_person_corrects_the_client_id(
+    cli: Cli, tokens: Tokens, endpoint: TokenEndpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At a terminal the client ID that is stored is a suggestion, and another one may be typed in its place."""
+    tokens.store(clientId="edited")
+    monkeypatch.setattr(
+        "token_refresh_admin.cli.client.sys", SimpleNamespace(stdin=SimpleNamespace(isatty=lambda: True))
+    )
+
+    ended = cli("client", stdin=f"{endpoint.client_id}\n{endpoint.client_secret}\ny\n")
+
+    assert (0, endpoint.client_id) == (ended.code, tokens.current()["clientId"])
+    assert "[edited]" in ended.screen
 
 
 def test_an_edited_client_id(cli: Cli, tokens: Tokens, right: Path, endpoint: TokenEndpoint) -> None:
