@@ -220,6 +220,35 @@ def test_locked_tokens(cli: Cli, tokens: Tokens, store: SecretsManagerServer, en
     assert "KMS refuses the key of the tokens that follow" in ended.screen
 
 
+def test_the_key_of_a_set_that_may_live(
+    cli: Cli, tokens: Tokens, endpoint: TokenEndpoint, store: SecretsManagerServer
+) -> None:
+    """`status` names the key before a consent, also while the next run sends the rejected token again."""
+    tokens.store(expires_in=8 * HOUR)
+    dead = tokens.current()
+    endpoint.grant.revoke()
+    assert 2 == cli("refresh", "--force").code
+    store.clock_offset_seconds += 600
+    living = tokens.store(expires_in=DAY)
+    for _ in range(2):
+        tokens.put(dead)
+    store.secrets.call("UpdateSecret", {"SecretId": SECRET_ID, "KmsKeyId": "new"}, now=store.now())
+    store.secrets.refuse(SECRET_ID, "")
+    store.clock_offset_seconds += 3700
+    assert 2 == cli("refresh", "--force").code
+
+    waits = cli("status")
+    store.clock_offset_seconds += 7 * 3600
+    sends = cli("status")
+
+    assert "sends nothing until" in waits.screen
+    assert "sends the rejected token again" in sends.screen
+    for ended in (waits, sends):
+        assert 2 == ended.code
+        assert f"version {living} (label none), but KMS refuses to decrypt it with key" in ended.screen
+        assert ended.screen.index("aws kms enable-key") < ended.screen.index("token-refresh authorize")
+
+
 def test_a_request_that_the_provider_refused(cli: Cli, tokens: Tokens, endpoint: TokenEndpoint) -> None:
     """An attempt that failed, and not for its client, is named with the way to its cause."""
     tokens.store(expires_in=8 * HOUR)
