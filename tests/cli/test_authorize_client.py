@@ -43,7 +43,7 @@ def test_client_file(cli: Cli, tmp_path: Path, content: str | bytes | None, mode
 
     ended = cli("authorize", f"--client-file={path}")
 
-    assert (2, True) == (ended.code, printed in ended.screen)
+    assert (2, True, True) == (ended.code, printed in ended.screen, str(path) in ended.screen)
     assert content != "a folder" or "chmod" not in ended.screen, "its mode is not to be changed"
 
 

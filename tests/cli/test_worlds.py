@@ -155,14 +155,18 @@ def test_a_copy_that_is_a_token_secret(cli: Cli, place: Place) -> None:
 
 
 def test_a_members_copy_that_is_gone(cli: Cli, place: Place) -> None:
-    """Where a member's copy is deleted for good, the command that lets its fleet make it again is printed."""
+    """`status` and a run print one remedy for a member's copy that is deleted for good: its fleet makes it again."""
     own = WORLDS["member"](place)
     place.store.call("DeleteSecret", {"SecretId": MEMBERS_COPY, "ForceDeleteWithoutRecovery": True})
 
-    ended = cli("status", SECRET, **place.environment, **own)
+    again = f"make it again: token-refresh fleet add {SECRET} --fleet {FLEET} --region eu-central-1"
 
-    assert 2 == ended.code
-    assert f"make it again: token-refresh fleet add {SECRET} --fleet {FLEET} --region eu-central-1" in ended.screen
+    for line in ("status", "refresh --force --yes"):
+        ended = cli(*line.split(), SECRET, **place.environment, **own)
+
+        assert 2 == ended.code
+        assert again in ended.screen
+        assert "create-secret" not in ended.screen
 
 
 def _in_the_right_place(place: Place, world: str, line: str, ended: Ended) -> None:
