@@ -26,18 +26,10 @@ def history(
     past = read_past(context)
     versions = [v for v in past.listed if everything or v.labels or not v.kind.is_note]
     if as_json:
-        fields = [
-            {
-                "version_id": version.version_id,
-                "stored_at": version.created_at,
-                "labels": sorted(version.labels),
-                "kind": version.kind.name.lower(),
-                "fate": _fate(past, version),
-            }
-            for version in versions
-        ]
-        kept = {} if past.kept_tokens_since is None else {"kept_since": past.kept_tokens_since}
-        print_json({"secret_id": context.secret_id, "versions": fields, **kept})
+        fields: dict[str, object] = {"versions": [_as_fields(past, version) for version in versions]}
+        if past.kept_tokens_since is not None:
+            fields["kept_since"] = past.kept_tokens_since
+        print_json({"secret_id": context.secret_id, **fields})
         return 0
     table = Table(box=None, padding=(0, 2, 0, 0))
     for column in ("stored (UTC)", "version"):
@@ -64,3 +56,13 @@ def _fate(past: VersionHistory, version: ListedVersion) -> str | None:
         return version.record.fate.value + (f" ({version.record.error})" if version.record.error else "")
     attempt = past.attempts.get(version.version_id)
     return attempt.fate.value if attempt else None
+
+
+def _as_fields(past: VersionHistory, version: ListedVersion) -> dict[str, object]:
+    return {
+        "version_id": version.version_id,
+        "stored_at": version.created_at,
+        "labels": sorted(version.labels),
+        "kind": version.kind.name.lower(),
+        "fate": _fate(past, version),
+    }
