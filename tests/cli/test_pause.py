@@ -326,6 +326,15 @@ def test_a_grant_that_nobody_uses(stage: Stage) -> None:
     assert 0 == stage.cli("pause", "--for=6h").code
 
 
+def test_the_end_of_an_earlier_set(cli: Cli, tokens: Tokens) -> None:
+    """A stated end that has passed hides no end that is ahead: Okta's grant ends unused after a week all the same."""
+    tokens.store(tokenRefresh=ends(datetime.now(UTC) - DAY))
+
+    refused, short = (cli("pause", f"--for={days}d", PROVIDER="okta") for days in (7, 6))
+
+    assert (2, 0) == (refused.code, short.code)
+
+
 @pytest.mark.usefixtures("waits")
 def test_a_token_that_was_used(stage: Stage) -> None:
     """A grant is lost whose refresh token was used, and the tokens that it brought are gone: no pause costs it more."""

@@ -105,7 +105,11 @@ class Pausing:
             return  # The grant is lost already.
         secret, current = parts.secret, snapshot.current
         repeated_until = repeat_allowed_until(snapshot, parts.policy)
-        end = grant_end(current.document, current.stored_at, parts.policy)
+        document, origin = current.document, current.document.origin
+        if origin and origin.grant_ends_at and origin.grant_ends_at <= snapshot.now:
+            # It lives on, so that end was of an earlier set. Another end may still be ahead.
+            document = replace(document, origin=replace(origin, grant_ends_at=None))
+        end = grant_end(document, current.stored_at, parts.policy)
         period = self.run_period or run_period(current.document, parts.policy)
         if repeated_until is not None and made.until + period >= repeated_until:
             raise ChangeFailed(
