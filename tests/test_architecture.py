@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from repository import texts_of, tracked
+
 GROUP = "unmeasured"
 
 ROOT = Path(__file__).parent.parent
@@ -224,17 +226,6 @@ def test_a_value_prints_nothing_that_it_holds() -> None:
     assert {} == {name: of for name, of in dataclasses_of(*inner).items() if "repr=False" not in of}
 
 
-def texts_of(path: Path) -> list[tuple[str, str]]:
-    """The texts of a module that are no docstrings, with their lines; of an f-string, the parts between its values."""
-    nodes = list(ast.walk(ast.parse(path.read_text())))
-    docstrings = {id(node.value) for node in nodes if isinstance(node, ast.Expr)}
-    return [
-        (f"{path.relative_to(ROOT)}:{node.lineno}", node.value)
-        for node in nodes
-        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in docstrings
-    ]
-
-
 WRITTEN_COMMAND = re.compile(
     r"`([{%]|(token-refresh|aws|npx|scripts/|chmod|touch)\b)"  # in backticks
     r"|(?<!\S)(token-refresh|aws|npx)( [a-z-]+)+ $"  # before a value
@@ -294,18 +285,11 @@ def related(one: Path, other: Path) -> bool:
 
 def test_no_file_names_a_package_registry() -> None:
     """Packages are named by name, version and hash; who serves them is nobody's business but the installer's."""
-    tracked = subprocess.run(
-        ["git", "ls-files", "-z"],  # noqa: S607 - git is how the files got here
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout.split("\0")
     hosts = tuple(".".join(parts) for parts in (("pypi", "org"), ("pythonhosted", "org"), ("registry", "npmjs")))
 
     naming = [
         name
-        for name in tracked
-        if name and (ROOT / name).is_file() and any(host.encode() in (ROOT / name).read_bytes() for host in hosts)
+        for name in tracked()
+        if (ROOT / name).is_file() and any(host.encode() in (ROOT / name).read_bytes() for host in hosts)
     ]
     assert [] == naming

@@ -12,6 +12,7 @@ from typing import NamedTuple
 import pytest
 
 from package.conftest import ROOT, UV, Environments, run
+from repository import tracked
 from token_refresh import __version__
 
 
@@ -121,8 +122,7 @@ def test_links_work_on_pypi(metadata: Message) -> None:
 
 def test_the_repository_is_named_once(built: Built, tmp_path: Path) -> None:
     """A person who moves the repository changes one line, and the links of all packages follow."""
-    tracked = run("git", "ls-files", "-z").stdout.split("\0")
-    texts = [ROOT / name for name in tracked if name.endswith((".md", ".toml", ".py", ".yml", ".json"))]
+    texts = [ROOT / name for name in tracked() if name.endswith((".md", ".toml", ".py", ".yml", ".json"))]
     address = repository_address()
 
     named = {path.relative_to(ROOT).as_posix(): path.read_text().count(address) for path in texts if path.exists()}

@@ -3,11 +3,11 @@
 import fnmatch
 import os
 import re
-import subprocess
 from pathlib import Path
 
 import pytest
 
+from repository import tracked
 from token_refresh import reader, testing, webhooks
 from token_refresh_admin import grants
 
@@ -95,14 +95,7 @@ def test_files_that_the_maintainers_pages_name_exist(page: str) -> None:
 
 def test_the_map_has_a_row_for_each_folder() -> None:
     """CONTRIBUTING's map describes each folder of the repository, and the top level has no other files than these."""
-    tracked = subprocess.run(
-        ["git", "ls-files", "-z"],  # noqa: S607 - git is how the files got here
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout.split("\0")
-    shown = [name.split("/") for name in tracked if name and not name.startswith(".")]
+    shown = [name.split("/") for name in tracked() if not name.startswith(".")]
     section = (ROOT / "CONTRIBUTING.md").read_text().split("\n## The map\n")[1].split("\n## ")[0]
 
     rows = re.findall(r"^\| `([\w-]+)/` \|", section, re.MULTILINE)

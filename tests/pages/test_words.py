@@ -1,11 +1,12 @@
 """Pages and help texts use the glossary's words, and say who does what."""
 
-import ast
 import re
 from pathlib import Path
 from typing import Final
 
 import pytest
+
+from repository import texts_of
 
 ROOT: Final = Path(__file__).parents[2]
 PAGES = [
@@ -61,17 +62,6 @@ def test_no_message_has_a_word_that_has_a_plainer_one() -> None:
 
     assert [] == [text for text in texts if re.search(rf"\b(?:{'|'.join(INSTEAD)})", re.sub("`[^`]*`", "", text[1]))]
     assert 1000 < len(texts)
-
-
-def texts_of(path: Path) -> list[tuple[str, str]]:
-    """The texts of a module that are no docstrings, with their places."""
-    nodes = list(ast.walk(ast.parse(path.read_text())))
-    docstrings = {id(node.value) for node in nodes if isinstance(node, ast.Expr)}
-    return [
-        (f"{path.relative_to(ROOT)}:{node.lineno}", node.value)
-        for node in nodes
-        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in docstrings
-    ]
 
 
 def test_the_glossary_has_each_word_once() -> None:

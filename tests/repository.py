@@ -1,0 +1,31 @@
+"""What tests of the whole repository read of it: its files, and the texts in its modules."""
+
+import ast
+import subprocess
+from pathlib import Path
+from typing import Final
+
+ROOT: Final = Path(__file__).parents[1]
+
+
+def tracked() -> list[str]:
+    """Return the paths of the files that git knows."""
+    listed = subprocess.run(
+        ["git", "ls-files", "-z"],  # noqa: S607 - git is how the files got here
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    return [name for name in listed.split("\0") if name]
+
+
+def texts_of(path: Path) -> list[tuple[str, str]]:
+    """Return a module's texts beside docstrings, with their lines; of an f-string, the parts between its values."""
+    nodes = list(ast.walk(ast.parse(path.read_text())))
+    docstrings = {id(node.value) for node in nodes if isinstance(node, ast.Expr)}
+    return [
+        (f"{path.relative_to(ROOT)}:{node.lineno}", node.value)
+        for node in nodes
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in docstrings
+    ]
