@@ -87,8 +87,10 @@ def _rank(past: VersionHistory, version: ListedVersion) -> tuple[bool, bool, boo
 
 def _leads_to_foreign(snapshot: Snapshot | None) -> bool:
     """Whether a token set, or what followed it, says that something else had stored a set before."""
-    following = snapshot.successor.document.origin if snapshot and snapshot.successor else None
-    return snapshot is not None and (snapshot.foreign or (following and following.foreign)) is not None
+    if snapshot is None:
+        return False
+    following = snapshot.successor.document.origin if snapshot.successor else None
+    return snapshot.foreign is not None or (following is not None and following.foreign is not None)
 
 
 def prepare(

@@ -114,7 +114,7 @@ class Copies:
 def find_copies(context: Context, fleet: str) -> Copies | None:
     """Find where a fleet publishes, by the tag that its stack puts on its table.
 
-    Who may not read the tag is told so, and makes no copies: `fleet status` then says which are missing.
+    A caller that may not read the tag gets a message and makes no copies: `fleet status` then says which are missing.
     """
     try:
         under = read_table_tags(context, fleet).get(PUBLISHED_UNDER_TAG)

@@ -48,17 +48,17 @@ def status(  # noqa: PLR0913 - options, each by its name
     """
     index = open_index(context, fleet)
     now = index.read_clock()
-    rows, pauses, told = rows_of(index, now), index.pauses(), index.last_dispatch()
+    rows, pauses, last_dispatch = rows_of(index, now), index.pauses(), index.last_dispatch()
     if provider is not None and provider not in {row.provider for row in rows}:
         raise ConfigurationError(f"no secret of fleet {fleet} has the provider {provider}")
-    breakers = {name: found for name, found in told.breakers.items() if provider in (None, provider_in(name))}
+    breakers = {name: found for name, found in last_dispatch.breakers.items() if provider in (None, provider_in(name))}
     view = FleetSelection(
         fleet=fleet,
         region=context.region,
         now=now,
         members=select(rows, pauses, now, provider=provider, state=state),
         pauses=pauses,
-        told=replace(told, breakers=breakers),
+        last_dispatch=replace(last_dispatch, breakers=breakers),
         left=[
             s for s in recent_tombstones(index.tombstones(), now) if state is None and provider in (None, s.provider)
         ],

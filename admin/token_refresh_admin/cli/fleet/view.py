@@ -48,7 +48,7 @@ class FleetSelection:
     """The secrets, each with its state now."""
     pauses: Pauses
     now: datetime
-    told: LastDispatch = field(default_factory=LastDispatch)
+    last_dispatch: LastDispatch = field(default_factory=LastDispatch)
     """What the last dispatcher told, with the breakers of this part."""
     left: Sequence[Tombstone] = ()
     """The secrets that left within a week, the newest first."""
@@ -114,13 +114,13 @@ class FleetSelection:
         return "once the cause is corrected, ", retry, " tries them at once"
 
     def _of_functions(self) -> Iterator[Finding]:
-        ran, began = self.told.at, self.oldest
+        ran, began = self.last_dispatch.at, self.oldest
         if began is not None and max(ran or began, began) <= self.now - LEASE:
             since = f"has not run since {utc(ran)}" if ran else "has never run"
             why = "see the alarms dispatcher-silent, functions-failing and dead-letters"
             yield Finding.broken(f"the dispatcher {since}: nothing is refreshed", why)
-        if self.told.unheard_since is not None:
-            text = f"the worker does not run: no run has reported since {utc(self.told.unheard_since)}"
+        if self.last_dispatch.unheard_since is not None:
+            text = f"the worker does not run: no run has reported since {utc(self.last_dispatch.unheard_since)}"
             why = "see its log, its throttles, and the event source of the queue"
             yield Finding.broken(text, why)
 
@@ -162,7 +162,7 @@ class FleetSelection:
                 yield Finding.attention(text, *self._retry("error"))
 
     def _of_breakers(self) -> Iterator[Finding]:
-        for name, breaker in sorted(self.told.breakers.items()):
+        for name, breaker in sorted(self.last_dispatch.breakers.items()):
             reason = breaker.reason.value.replace("_", " ")
             text = f"breaker of {name} is open: {reason}; {plural(breaker.allowed, 'run')} at once"
             if name == STORE:
@@ -196,9 +196,9 @@ def as_fields(view: FleetSelection) -> dict[str, Any]:
         "secrets": len(view.members),
         "states": {state.value: count for state, count in view.counts.items()},
         "findings": [{"health": each.health.name.lower(), "text": each.text} for each in view.findings],
-        "breakers": {name: breaker.reason.value for name, breaker in sorted(view.told.breakers.items())},
-        "dispatched_at": view.told.at,
-        "unheard_since": view.told.unheard_since,
+        "breakers": {name: breaker.reason.value for name, breaker in sorted(view.last_dispatch.breakers.items())},
+        "dispatched_at": view.last_dispatch.at,
+        "unheard_since": view.last_dispatch.unheard_since,
         "expired": len(view.expired),
         **({"copies": {state.value: count for state, count in view.copies.items()}} if view.copies else {}),
         **({"copies_seen_at": view.copies_seen_at} if view.copies_seen_at else {}),
