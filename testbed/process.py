@@ -4,20 +4,23 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any, Self
 
 
 class Child:
     """`python -m MODULE ARGUMENT...` for as long as the `with` block lasts."""
 
-    def __init__(self, module: str, *arguments: str) -> None:
-        self._command = [sys.executable, "-m", module, *arguments]
+    def __init__(self, module: str, *arguments: str, python: Path | None = None) -> None:
+        """Describe the process; an interpreter of another environment finds its own packages and this folder."""
+        self._command = [str(python or sys.executable), "-m", module, *arguments]
+        self._path = [str(Path(__file__).parents[1])] if python else sys.path
         self.announced: dict[str, Any] = {}
         """What the process said about itself once it was ready."""
 
     def start(self) -> Self:
         """Start the process without waiting; what it prints on standard error is seen."""
-        path = os.pathsep.join(filter(None, sys.path))  # a module is found there as it is here
+        path = os.pathsep.join(filter(None, self._path))  # a module is found there as it is here
         # A server of the testbed runs none of the product's code: coverage would find nothing, in twice the time.
         unmeasured = self._command[2].startswith("testbed.")
         kept = {name: value for name, value in os.environ.items() if not (unmeasured and name.startswith("COVERAGE_"))}

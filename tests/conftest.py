@@ -21,6 +21,7 @@ import hypothesis
 import pytest
 
 import token_refresh_worker.cold_start  # noqa: F401 - turns the garbage collector off, which is on in tests
+from testbed.forks import PROGRAM
 from testbed.process import Child
 from testbed.programs import write_program
 from testbed.surroundings import for_installing, forget_settings
@@ -131,10 +132,19 @@ def forks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Child]:
 @pytest.fixture(scope="session")
 def programs(tmp_path_factory: pytest.TempPathFactory, forks: Child) -> Path:
     """A folder with a quick `token-refresh`, for shells."""
-    from cli.forked import PROGRAM  # noqa: PLC0415 - most runs of a few tests need no command line
-
     program = tmp_path_factory.mktemp("programs") / "token-refresh"
     return write_program(program, PROGRAM.format(**forks.announced), "-IS").parent
+
+
+@pytest.fixture(scope="session")
+def aws(emulator: "Emulator", tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A folder with a quick `aws`, the AWS CLI of the emulator's environment, for shells."""
+    del emulator  # has installed it
+    folder = tmp_path_factory.mktemp("aws")
+    with Child(
+        "testbed.aws_cli", str(folder / "socket"), python=ROOT / ".venv" / "emulator" / "bin" / "python"
+    ) as forks:
+        yield write_program(folder / "aws", PROGRAM.format(**forks.announced), "-IS").parent
 
 
 @pytest.fixture(scope="session")

@@ -14,7 +14,7 @@ from testbed.synthesis import plain_templates
 PAGE = ROOT / "docs" / "beside-another-stack.md"
 
 
-def test_the_page_s_commands_deploy(emulator: Emulator, code: Path, tmp_path: Path) -> None:
+def test_the_page_s_commands_deploy(emulator: Emulator, aws: Path, code: Path, tmp_path: Path) -> None:
     """The page's two commands, in a folder with template and zip, deploy a function that reads its own secret."""
     parameters = plain_templates()["single"]["Parameters"]
     template = without_unsupported(plain_templates()["single"]) | {"Parameters": parameters}
@@ -24,7 +24,7 @@ def test_the_page_s_commands_deploy(emulator: Emulator, code: Path, tmp_path: Pa
     storage: Any = emulator.client("s3")
     storage.create_bucket(Bucket=name, CreateBucketConfiguration={"LocationConstraint": REGION})
     environment = {
-        "PATH": f"{ROOT}/.venv/emulator/bin{os.pathsep}{os.environ['PATH']}",
+        "PATH": f"{aws}{os.pathsep}{os.environ['PATH']}",
         "HOME": str(tmp_path),
         "AWS_ENDPOINT_URL": emulator.url,
         "AWS_ACCESS_KEY_ID": ACCOUNT,

@@ -125,11 +125,10 @@ def files(page: Path, project: Path, client: Callable[..., Any]) -> Path:
 
 
 @pytest.fixture
-def shell(page: Path, served: dict[str, str], emulator: Emulator, files: Path, programs: Path) -> Shell:
+def shell(  # noqa: PLR0917 - fixtures
+    page: Path, served: dict[str, str], emulator: Emulator, files: Path, programs: Path, aws: Path
+) -> Shell:
     """A shell at the demo's servers; on pages about more of AWS than the demo has, the emulator has the rest."""
-    clients = files / "clients"
-    clients.mkdir()
-    (clients / "aws").symlink_to(ROOT / ".venv" / "emulator" / "bin" / "aws")
     (files / ".aws").mkdir()
     (files / ".aws" / "config").write_text("[default]\ncli_follow_urlparam = false\n")  # as version 2 of the CLI does
     account = {"AWS_ACCESS_KEY_ID": ACCOUNT, "AWS_SECRET_ACCESS_KEY": "test", "AWS_ENDPOINT_URL": emulator.url}
@@ -140,7 +139,7 @@ def shell(page: Path, served: dict[str, str], emulator: Emulator, files: Path, p
         account = {}
     configuration = {"AWS_CONFIG_FILE": str(files / ".aws" / "config")}
     shell = Shell(environment | served | configuration | account, files)
-    shell.environment["PATH"] = f"{clients}:{programs}:{BIN}:{os.environ['PATH']}"
+    shell.environment["PATH"] = f"{aws}:{programs}:{BIN}:{os.environ['PATH']}"
     if is_operators:  # There is an older token set, and no published copy that another page left behind.
         assert 0 == shell.run("token-refresh refresh upwork-oauth-tokens --force --yes").code
     return shell
