@@ -14,8 +14,10 @@ from proof.operators import (
     COPY_BACK_BARE,
     EDIT,
     EDIT_BARE,
+    LABEL_BACK,
     MOVE_BACK,
     MOVE_LABEL,
+    PUT_BACK,
     REAUTHORIZE,
     SPOIL_RECORD,
     SPOIL_STAGED,
@@ -68,7 +70,8 @@ def full() -> list[Scenario]:
 def quick() -> list[Scenario]:
     """Return the part of it that the tests run: every kind of history, with tighter bounds."""
     everywhere = [replace(s, claims=store) for s in _QUICK for store in STORES]
-    return [*everywhere, replace(REFUSING, plans=("sf",)), replace(KEPT_LOCKED, provider="grace")]
+    named = replace(NAMED, budget=Budget(crashes=1, losses=1, jumps=1))
+    return [*everywhere, named, replace(REFUSING, plans=("sf",)), replace(KEPT_LOCKED, provider="grace")]
 
 
 def _for(store: str, scenarios: Iterable[Scenario]) -> list[Scenario]:
@@ -169,19 +172,18 @@ _QUICK: Final = (
     AUTHORIZED,
     OTHER_CLIENT,
     RESTORED,
-    REVOKED,
+    replace(REVOKED, published=False),
     replace(DYING, name="races"),
     GATEWAY,
-    replace(FORCED, budget=Budget(losses=1)),
-    replace(NAMED, budget=Budget(crashes=1, losses=1, jumps=1)),
+    replace(FORCED, plans=("sf",)),
     replace(KEY_CHANGED, plans=("ss",)),
-    replace(FAR_BACK, plans=("ss",)),
+    replace(FAR_BACK, plans=("s",), operator=(MOVE_BACK,)),
     replace(FORCED_EARLY, provider="grace"),
     DOUBTED,
-    SAME_TOKENS,
+    replace(SAME_TOKENS, plans=("ss",)),
     UNUSED,
-    replace(BACK, jumps=(), budget=Budget(operator=1)),
-    replace(BY_HAND, jumps=(), budget=Budget(operator=1)),
+    replace(BACK, plans=("s",), operator=(PUT_BACK, LABEL_BACK), jumps=(), budget=Budget(operator=1)),
+    replace(BY_HAND, plans=("s",), operator=(PUT_BACK, LABEL_BACK), jumps=(), budget=Budget(operator=1)),
     scenario("operator", "s", "s", operator=(REAUTHORIZE, MOVE_BACK, STAGE), before=1),
     scenario("stale reads", "s", "s", stale=2, stale_depth=8, before=1),
     scenario("unreadable", "s", "s", operator=(SPOIL_RECORD, SPOIL_STAGED), before=1),
