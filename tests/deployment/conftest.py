@@ -1,6 +1,5 @@
 import json
 import subprocess
-import sys
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -27,6 +26,8 @@ class World:
     stack: Stack
     store: SecretsManagerServer
     endpoint: TokenEndpoint
+    programs: Path
+    """Where `token-refresh` is."""
 
     def authorize(self, *, expires_in_seconds: float) -> None:
         """Store a token set, as a person's authorization does."""
@@ -42,9 +43,12 @@ class World:
         keys = {"AWS_ACCESS_KEY_ID": ACCOUNT, "AWS_SECRET_ACCESS_KEY": "test", "AWS_REGION": REGION}
         aws = {"AWS_ENDPOINT_URL": self.stack.emulator.url, self.store.endpoint_variable: self.store.url}
         provider = {"PROVIDER": "upwork", "TOKEN_ENDPOINT": self.endpoint.url}
-        program = Path(sys.executable).with_name("token-refresh")
-        done = subprocess.run(  # the project's own command
-            [program, *words], env=keys | aws | provider, capture_output=True, text=True, check=False
+        done = subprocess.run(
+            [self.programs / "token-refresh", *words],
+            env=keys | aws | provider,
+            capture_output=True,
+            text=True,
+            check=False,
         )
         assert 0 == done.returncode, done.stdout + done.stderr
         return done.stdout
@@ -69,7 +73,7 @@ class World:
 
 
 @pytest.fixture
-def deploy(emulator: Emulator, code: Path) -> Iterator[Callable[..., World]]:
+def deploy(emulator: Emulator, code: Path, programs: Path) -> Iterator[Callable[..., World]]:
     """Deploys a stack under a name of its own, with the parameters that it is given."""
     number = 0
     with SecretsManagerServer(region=REGION) as store, TokenEndpoint(reuse="revokes") as endpoint:
@@ -90,6 +94,6 @@ def deploy(emulator: Emulator, code: Path) -> Iterator[Callable[..., World]]:
                 variables=servers,
             ).create(code)
             store.authorize = stack.authorize
-            return World(stack=stack, store=store, endpoint=endpoint)
+            return World(stack=stack, store=store, endpoint=endpoint, programs=programs)
 
         yield make

@@ -123,23 +123,23 @@ def test_compiled(code: Path, runtime: LambdaRuntime) -> None:
     assert {(magic, UNCHECKED)} == {(header[:4].hex(), header[4:8]) for header in compiled.values()}
 
 
-def test_another_version_of_python(code: Path, project: Path) -> None:
+def test_another_version_of_python(receiver_zip: Path, project: Path) -> None:
     """A zip for another version is another zip, which has that version's bytecode or, where it lacks here, none."""
-    shutil.copytree(code.parent, project / "dist")
-    built = project / "dist" / code.name
+    shutil.copytree(receiver_zip.parent, project / "dist")
+    built = project / "dist" / receiver_zip.name
 
     def suffixes(version: str) -> set[str]:
-        command, given = [str(project / "scripts" / "package")], for_installing() | {"FUNCTION_PYTHON": version}
-        said = subprocess.run(command, check=True, capture_output=True, text=True, env=given).stderr
+        ended = packaged(project, FUNCTION_PYTHON=version)
+        assert 0 == ended.returncode, ended.stderr
         with zipfile.ZipFile(built) as archive:
             compiled = {name.split(".", 1)[1] for name in archive.namelist() if name.endswith(".pyc")}
-        assert compiled or f"no Python {version} here" in said
+        assert compiled or f"no Python {version} here" in ended.stderr
         return compiled
 
     assert suffixes("3.14") in ({"cpython-314.pyc"}, set())
-    assert code.read_bytes() != built.read_bytes()
+    assert receiver_zip.read_bytes() != built.read_bytes()
     suffixes("3.13")
-    assert code.read_bytes() == built.read_bytes()
+    assert receiver_zip.read_bytes() == built.read_bytes()
 
 
 def test_runs_by_itself(unpacked: Path, runtime: LambdaRuntime) -> None:

@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
+import sysconfig
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -32,11 +33,22 @@ def run(*command: str | Path, cwd: Path = ROOT, check: bool = True, given: Mappi
 
 
 class Environments:
-    """Environments at one path, one after the other: what Python compiled of a package, the next one need not."""
+    """Environments at one path, one after the other: what Python compiled of a package, the next one need not.
+
+    Nor the first one what is compiled in `.venv`, if uv has put the same files there.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.venv, self.elsewhere, self._bytecode = (folder / name for name in ("venv", "elsewhere", "bytecode"))
         self.elsewhere.mkdir()
+        here, library = (Path(sysconfig.get_path(name)) for name in ("purelib", "stdlib"))
+        for source, place in ((here, self.venv / here.relative_to(sys.prefix)), (library, library)):
+            for compiled in source.glob("**/__pycache__/*.pyc"):
+                link = self._bytecode / (place / compiled.parents[1].relative_to(source) / compiled.name).relative_to(
+                    "/"
+                )
+                link.parent.mkdir(parents=True, exist_ok=True)
+                link.symlink_to(compiled)  # Python replaces the link where source and bytecode differ
 
     def install(self, *what: str | Path, beside: bool = False) -> None:
         """Install into an empty environment, or beside what is there, with uv in the place of pip.

