@@ -9,6 +9,7 @@ import time
 import tomllib
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
 
 import boto3
 import httpx
@@ -26,10 +27,10 @@ pytestmark = pytest.mark.no_cover
 
 
 class Shell:
-    """A shell into which what the demo prints was pasted."""
+    """A shell into which what the demo prints was pasted; once that leads to `token-refresh`, a quick one runs."""
 
-    def __init__(self, pasted: str, port: int) -> None:
-        self._pasted, self._port = pasted, port
+    def __init__(self, pasted: str, programs: Path, port: int) -> None:
+        self._pasted, self._port = f"{pasted}\ncommand -v token-refresh >/dev/null && PATH={programs}:$PATH", port
 
     def script(self, line: str) -> list[str]:
         port = line.replace("8000", str(self._port))
@@ -60,13 +61,13 @@ class Shell:
 
 
 @pytest.fixture(scope="module")
-def shell() -> Iterator[Shell]:
+def shell(programs: Path) -> Iterator[Shell]:
     with subprocess.Popen(  # noqa: S603 - our own script
         [DEMO, "customers"], stdout=subprocess.PIPE, text=True, env=os.environ | NO_AWS
     ) as served:
         assert served.stdout is not None
         pasted = "".join(iter(served.stdout.readline, "\n"))
-        yield Shell(pasted, free_port())
+        yield Shell(pasted, programs, free_port())
         served.send_signal(signal.SIGINT)
     assert 130 == served.returncode
 

@@ -43,12 +43,13 @@ def printed() -> Iterator[list[str]]:
 
 
 @pytest.fixture
-def shell(printed: list[str], tmp_path: Path) -> Shell:
-    """Runs a command where the exports were pasted, and returns what it prints."""
+def shell(printed: list[str], programs: Path, tmp_path: Path) -> Shell:
+    """Runs a command where the exports were pasted, and returns what it prints; once they lead there, quickly."""
+    quickly = f"command -v token-refresh >/dev/null && PATH={programs}:$PATH"
 
     def run(command: str) -> str:
         done = subprocess.run(  # noqa: S603 - what the demo printed
-            ["/bin/sh", "-c", f"{printed[0]}\n{command}"],
+            ["/bin/sh", "-c", f"{printed[0]}\n{quickly}\n{command}"],
             cwd=tmp_path,
             env=os.environ | HERE,
             capture_output=True,
