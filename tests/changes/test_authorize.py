@@ -80,6 +80,7 @@ def full(places: int) -> Versions:
 TOMORROW = NOW + timedelta(days=1)
 
 
+@pytest.mark.no_cover  # tries every order, which coverage makes twice as slow
 @pytest.mark.parametrize("places", [0, REDIRECTS_A_DAY - 1, REDIRECTS_A_DAY])
 @pytest.mark.parametrize(
     "callers",

@@ -15,6 +15,8 @@ from testbed.provider import script
 from testbed.provider.token_endpoint import TokenEndpoint
 from testbed.secrets_manager.server import SecretsManagerServer
 
+GROUP = "unmeasured"
+
 
 def published(stage: Stage) -> dict[str, str]:
     """A token set that is due, and the copy of an older one."""

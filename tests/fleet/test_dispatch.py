@@ -289,7 +289,7 @@ def test_a_rate_takes_no_budget(rate: float, sent: int) -> None:
 def test_one_request_an_hour() -> None:
     """A provider that allows less than one request a minute gets none in most minutes."""
     slow = {"slow": ProviderLimits(runs_per_second=1 / 1140)}
-    fleet = of(rows(300, provider="slow"), providers=slow)
+    fleet = of(rows(30, provider="slow"), providers=slow)
 
     assert 3 == sum(len(decide(fleet, NOW + number * MINUTE).messages) for number in range(60))
 

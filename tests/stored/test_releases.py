@@ -18,6 +18,7 @@ from stored.forms import READERS, samples
 from stored.worlds import World, load, open_testbed
 from testbed.testbed import Testbed
 
+GROUP = "unmeasured"
 SCRIPTS = Path(__file__).parent.parent.parent / "scripts"
 FILES = {path.stem: json.loads(path.read_text()) for path in sorted(release.RELEASES.glob("*.json"))}
 MEANT = {(kind, name): value for kind, name, value, _ in samples()}
