@@ -46,7 +46,7 @@ def play(provider: Provider | None = None) -> int:
         told.add_row(contestant.name, contestant.about)
     console.print(told)
     table = new_table("", *(contestant.column for contestant in CONTESTANTS))
-    rows = _rows(provider)
+    rows = play_events(provider)
     for event, row in rows:
         table.add_row(event.title, *(Text(ended.ending, _COLOURS[ended.ending]) for ended in row))
     console.print(Padding(table, (1, 0)))
@@ -107,7 +107,7 @@ def _tokens(provider: Provider | None) -> str:
     return f"works again for {hours:g} h once it was used, as at {provider.title}"
 
 
-def _rows(provider: Provider | None) -> list[tuple[Event, tuple[Ended, ...]]]:
+def play_events(provider: Provider | None) -> list[tuple[Event, tuple[Ended, ...]]]:
     """Play each contestant on an account of its own, beside the others: most of the time they wait."""
     rotates = provider is None or (provider.rotation is not Rotation.NEVER and provider.needs_refresh_token)
     grace = provider.grace.duration if provider and rotates else timedelta(0 if rotates else 30)

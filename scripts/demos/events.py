@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cached_property
 from typing import Final
 
 from demos.account import Account
@@ -78,14 +79,18 @@ CONTESTANTS: Final = (
 
 
 class Stage:
-    """One contestant on its account: a function, and a second process that runs the same code."""
+    """One contestant on its account: a function, and where one is needed a second process that runs the same code."""
 
     def __init__(self, contestant: Contestant, account: Account, open_until: contextlib.ExitStack) -> None:
         self.account = account
         self.contestant = contestant
         self._open = open_until
         self.function = self._start()
-        self.beside = self._start()
+
+    @cached_property
+    def beside(self) -> Function:
+        """The second process."""
+        return self._start()
 
     def run(self) -> Invoked:
         """Run as the schedule does."""
