@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from repository import texts_of, tracked
+from repository import texts_of, tracked, tree_of
 
 GROUP = "unmeasured"
 
@@ -67,7 +67,7 @@ ACTS = {"datetime.now", "datetime.utcnow", "date.today", "uuid.uuid1", "uuid.uui
 
 def imports(path: Path) -> set[str]:
     """The full names that a module imports."""
-    return imports_of(ast.parse(path.read_text()))
+    return imports_of(tree_of(path))
 
 
 def imports_of(tree: ast.AST) -> set[str]:
@@ -87,7 +87,7 @@ def test_pure_rooms_do_nothing_that_acts(path: Path) -> None:
     `now` and chance are arguments.
     """
     found = imports(path)
-    called = {ast.unparse(node.func) for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call)}
+    called = {ast.unparse(node.func) for node in ast.walk(tree_of(path)) if isinstance(node, ast.Call)}
 
     assert set() == {name.split(".")[0] for name in found} - PURE
     ours = {name for name in found if name.startswith("token_refresh")}
@@ -119,7 +119,7 @@ def imported_packages(package: Path) -> set[str]:
     """The packages that a package imports when it runs: the standard library, itself and types left out."""
     found = set()
     for path in package.rglob("*.py"):
-        tree = ast.parse(path.read_text())
+        tree = ast.parse(path.read_text())  # of its own: it is changed
         for node in ast.walk(tree):
             if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
                 node.body = []
@@ -148,7 +148,7 @@ SHARED_NAMES = {
 
 def names_of_classes(path: Path) -> Iterator[str]:
     """The classes of a module, and the names that it gives to other types for its importers."""
-    tree = ast.parse(path.read_text())
+    tree = tree_of(path)
     assigned = [node.targets[0] for node in tree.body if isinstance(node, ast.Assign)]
     yield from (node.name for node in ast.walk(tree) if isinstance(node, ast.ClassDef))
     yield from (to.id for to in assigned if isinstance(to, ast.Name) and re.fullmatch("[A-Z][a-z].*", to.id))
@@ -159,7 +159,7 @@ def test_a_class_name_has_one_meaning() -> None:
     rooms = (*PRODUCT, ROOT / "infra" / "token_refresh_infra")
     modules = [*(path for room in rooms for path in room.rglob("*.py")), *(ROOT / "infra").glob("*.py")]
     doubles = list((ROOT / "testbed").rglob("*.py"))
-    nodes = [node for path in (*modules, *doubles) for node in ast.parse(path.read_text()).body]
+    nodes = [node for path in (*modules, *doubles) for node in tree_of(path).body]
     ours = Counter(name.lstrip("_") for path in modules for name in names_of_classes(path))
     public = Counter(node.name for node in nodes if isinstance(node, ast.ClassDef) and not node.name.startswith("_"))
 
@@ -183,7 +183,7 @@ def test_a_constant_or_function_has_one_meaning() -> None:
     """Reader, worker and command line define each public constant and function of a module once."""
     defined: Counter[str] = Counter()
     for path in (path for room in PRODUCT for path in room.rglob("*.py")):
-        for node in ast.parse(path.read_text()).body:
+        for node in tree_of(path).body:
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
                 defined[node.name] += 1
             targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
@@ -206,7 +206,7 @@ CHANGES = {
 
 def dataclasses_of(*rooms: Path) -> dict[str, str]:
     """The dataclasses of some rooms, each with its decorator."""
-    nodes = [node for room in rooms for path in room.rglob("*.py") for node in ast.walk(ast.parse(path.read_text()))]
+    nodes = [node for room in rooms for path in room.rglob("*.py") for node in ast.walk(tree_of(path))]
     classes = [
         (node.name, ast.unparse(of)) for node in nodes if isinstance(node, ast.ClassDef) for of in node.decorator_list
     ]
@@ -250,7 +250,7 @@ def every_test() -> list[tuple[str, ast.FunctionDef | ast.AsyncFunctionDef]]:
     return [
         (path.relative_to(ROOT).as_posix(), node)
         for path in sorted((ROOT / "tests").rglob("test_*.py"))
-        for node in ast.walk(ast.parse(path.read_text()))
+        for node in ast.parse(path.read_text()).body
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name.startswith("test_")
     ]
 
