@@ -50,7 +50,7 @@ from proof.world import (
 from token_refresh.advice import Command
 from token_refresh.errors import SecretFull, SecretStoreUnavailable, TokenRefreshError
 from token_refresh.secret_value import SecretValue
-from token_refresh_admin.changes import change
+from token_refresh_admin.changes import change, past
 from token_refresh_admin.changes.change import ChangeFailed, fields_of
 from token_refresh_admin.changes.client import replace_client
 from token_refresh_admin.changes.move import Move as ClaimMove
@@ -479,6 +479,10 @@ _PURE: Final[tuple[tuple[ModuleType, str], ...]] = (
     (snapshot, "fingerprint_of"),
     (snapshot_reader, "fingerprint_of"),
     (snapshot_reader, "read_document"),
+    (snapshot_reader, "read_published"),
     (claims, "read_claim"),
+    (past, "read_claim"),
+    (past, "read_record"),
     (sys.modules[__name__], "read_claim"),
+    (sys.modules[__name__], "read_record"),
 )
