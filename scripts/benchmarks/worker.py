@@ -121,16 +121,21 @@ def deployed(folder: Path, runtime: LambdaRuntime) -> Path:
     return folder
 
 
-def run(rounds: int) -> dict[str, Sample]:
-    """Measure the contenders in turn, and return the median of each figure."""
+def run(rounds: int, *, unmeasured: int = 1) -> dict[str, Sample]:
+    """Measure the contenders in turn, and return the median of each figure.
+
+    Args:
+        rounds: How often each is measured.
+        unmeasured: How many rounds come before: the first one fills the disk's cache.
+    """
     samples: dict[str, list[Sample]] = {contender.name: [] for contender in CONTENDERS}
     with tempfile.TemporaryDirectory() as folder:
         runtime = LambdaRuntime.install(Path(folder) / "runtime")
         code = deployed(Path(folder) / "code", runtime)
-        for number in range(rounds + 1):
+        for number in range(unmeasured + rounds):
             for contender in CONTENDERS:
                 sample = measure(contender, code, runtime)
-                if number:  # the first round fills the disk's cache
+                if number >= unmeasured:
                     samples[contender.name].append(sample)
     return {name: _median(measured) for name, measured in samples.items()}
 
