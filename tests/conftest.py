@@ -21,6 +21,7 @@ import hypothesis
 import pytest
 
 import token_refresh_worker.cold_start  # noqa: F401 - turns the garbage collector off, which is on in tests
+from examples import SEED
 from testbed.forks import PROGRAM
 from testbed.process import Child
 from testbed.programs import write_program
@@ -64,6 +65,11 @@ GROUP = re.compile(r'^GROUP = "(?P<name>\w+)"', re.MULTILINE)
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add what `scripts/test` chooses with."""
     parser.addoption("--group", choices=("measured", "unmeasured", "deployments"), help="only the tests of this group")
+
+
+def pytest_report_header() -> str:
+    """Say which part of the products is played."""
+    return f"EXAMPLES_SEED={SEED}"
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:

@@ -1,11 +1,27 @@
-"""How many made-up values the random tests try."""
+"""How many made-up values the random tests try, and which rows of a product."""
 
 import os
+import random
+from collections.abc import Sequence
+from typing import Final, TypeVar
+
+Row = TypeVar("Row")
 
 SHARE = 1 if os.environ.get("EXAMPLES") == "all" else 10
 """`scripts/test` tries a tenth of them, others each time; with `EXAMPLES=all`, as each night, it tries all."""
+SEED: Final = int(os.environ.setdefault("EXAMPLES_SEED", str(random.SystemRandom().randrange(1000))))
+"""Where a part begins; pytest prints it. All processes of a run inherit it, and so collect the same tests."""
 
 
 def examples(count: int) -> int:
     """Return how many of `count` values to try."""
     return count // SHARE
+
+
+def drawn(rows: Sequence[Row], share: int) -> list[Row]:
+    """Return each `share`-th row, beginning anywhere; all with `EXAMPLES=all`.
+
+    Rows of a product repeat its last columns: a part has each value of theirs if their period and `share` have no
+    common divisor.
+    """
+    return [*rows] if SHARE == 1 else [*rows[SEED % share :: share]]

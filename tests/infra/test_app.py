@@ -12,11 +12,12 @@ from cfnlint import ManualArgs
 from cfnlint.api import lint_file
 
 import app
-from examples import SHARE
+from examples import drawn
 from infra.conftest import EVERYTHING, RECEIVER, WHOLE_FLEET
 from infra.deployments import FILES, PROFILE, of_each_parameter, together, untried
-from testbed.synthesis import FLAGS, Synthesis, plain_templates
+from testbed.synthesis import FLAGS, plain_templates
 from token_refresh_infra import common
+from token_refresh_infra.deployment_file import read_deployment
 from token_refresh_infra.modes import MODES, parameters_of
 
 from aws_cdk import App  # isort: skip - after our package, which chooses the node that this starts
@@ -76,10 +77,18 @@ def as_users_do(
     return made
 
 
-@pytest.mark.parametrize("text", [pytest.param(text, id=page) for page, text in FILES])
+@pytest.mark.parametrize("text", [pytest.param(text, id=page) for page, text in drawn(FILES, 3)])
 def test_files_of_pages(as_users_do: Callable[[str], None], text: str) -> None:
-    """Each deployment file on a page can be synthesised, and is clean by AWS Solutions' rules."""
+    """Each deployment file on a page can be synthesised, and is clean by AWS Solutions' rules; a third in each run."""
     as_users_do(text)
+
+
+@pytest.mark.usefixtures("as_users_do")
+def test_each_file_of_a_page_is_read(tmp_path: Path) -> None:
+    """Each deployment file on a page has only parameters that there are, with values that they take, in each run."""
+    for _, text in FILES:
+        (tmp_path / "prod.toml").write_text(text)
+        read_deployment("prod", defaults=HERE, folder=tmp_path)
 
 
 @pytest.mark.parametrize("mode", MODES)
@@ -118,24 +127,30 @@ def test_ctrl_c_shows_no_traceback(tmp_path: Path) -> None:
     assert (-signal.SIGINT, "") == (ended.returncode, ended.stderr)
 
 
-def test_templates_are_valid(
-    tmp_path: Path, assemblies: Path, adopted: Synthesis, code: Path, receiver_zip: Path
-) -> None:
-    """Each mode has its own zip and valid resources, clean by AWS Solutions' rules; each night all templates do."""
+def test_each_mode_has_its_zip(assemblies: Path, code: Path, receiver_zip: Path) -> None:
+    """What is deployed of each mode is the zip of that mode."""
     for mode, expected in (("secret", code), ("fleet", code), ("webhooks", receiver_zip)):
         (asset,) = (assemblies / mode).glob("asset.*.zip")
         assert expected.read_bytes() == asset.read_bytes()
-    others = {"adopted": adopted.template} if SHARE == 1 else {}
-    for name, template in (plain_templates() | others).items():
-        if SHARE == 1 or name == "single":
-            (tmp_path / f"{name}.json").write_text(json.dumps(template))
-    templates = [*tmp_path.glob("*.json"), *assemblies.glob("*/*.template.json")]
+
+
+WHOLE, PLAIN = ("secret", "fleet", "webhooks"), ("single", "single-one-hour", "plain fleet", "plain webhooks")
+"""The modes with every option, and the templates of a release."""
+
+
+@pytest.mark.parametrize("name", drawn([*WHOLE, "adopted", *PLAIN], 4))
+def test_templates_are_valid(tmp_path: Path, assemblies: Path, request: pytest.FixtureRequest, name: str) -> None:
+    """Each template has valid resources; each run looks at a deployment's and a release's, each night at all."""
+    file = tmp_path / "template.json"
+    if name in WHOLE:
+        (file,) = (assemblies / name).glob("*.template.json")
+    elif name in PLAIN:
+        file.write_text(json.dumps(plain_templates()[name.removeprefix("plain ")]))
+    else:
+        file.write_text(json.dumps(request.getfixturevalue(name).template))
 
     # W3005 warns of dependencies that the CDK writes out although a reference implies them.
-    rules = ManualArgs(ignore_checks=["W3005"])
-
-    assert (8 if SHARE == 1 else 4) == len(templates)
-    assert [] == [found for template in templates for found in lint_file(template, config=rules)]
+    assert [] == lint_file(file, config=ManualArgs(ignore_checks=["W3005"]))
 
 
 def test_a_breach_of_the_rules_is_no_deployment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
