@@ -1,7 +1,8 @@
 """Every command that a page prints runs in a fresh shell, as printed, at the servers of `scripts/demo --serve`.
 
 An emulator stands in for the services that the demo lacks, and `cdk deploy` only checks what it is asked to deploy:
-tests/deployment deploys.
+tests/deployment deploys. Each night `cdk bootstrap` and `cdk diff` are the real ones, which take seconds; the real `cdk
+synth` runs each time, in tests/infra/test_deploy.py.
 """
 
 import contextlib
@@ -19,6 +20,7 @@ import typer.main
 import app as application
 from cli.issuer import fill_template
 from cli.shell import Shell
+from examples import SHARE
 from printed.blocks import PAGES, ROOT, commands
 from testbed.emulator import ACCOUNT, Emulator
 from testbed.fleet_table import FLEET_TABLE
@@ -101,7 +103,7 @@ def words(page: Path, client: Callable[..., Any], emulator: Emulator, shell: She
         case "fleet.md":
             shell.environment |= dict.fromkeys(("AWS_ENDPOINT_URL_DYNAMODB", "AWS_ENDPOINT_URL_LAMBDA"), emulator.url)
             make_fleet(emulator, shell.environment["TOKEN_ENDPOINT"])
-        case "deploy.md":
+        case "deploy.md" if SHARE == 1:
             shell.environment["ASSEMBLY"] = str(assembly(shell.folder))
         case "webhooks.md":
             old = secrets.create_secret(Name="github-webhook-secret", SecretString="old")["VersionId"]
