@@ -11,6 +11,7 @@ from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
 
@@ -130,6 +131,7 @@ def test_a_first_grant_is_confirmed_and_stored(application: Application) -> None
 
     assert (SECRET, "eu-central-1", "quickbooks") == (stored.secret_id, stored.region, stored.provider)
     assert ({"realmId": "1"}, None) == (stored.account, stored.published)
+    assert application.client.get_secret_value(SecretId=SECRET)["VersionId"] == stored.version_id
     assert "canary" not in repr(stored)
     assert f"StoredTokens(secret_id='{SECRET}'" in repr(stored), "an application may log it"
     document = application.current()
@@ -297,12 +299,9 @@ def test_a_wrong_redirect_uses_no_code(
 @pytest.mark.parametrize(
     ("change", "match"),
     [
-        (lambda _: None, "no authorization is under way in this session: its code was not used; let the user begin"),
-        (
-            lambda it: {key: it[key] for key in it if key != "bound_to"},
-            "session was begun by another release: its code",
-        ),
-        (lambda it: it | {"begun_at": it["begun_at"] - 7200}, "session was begun over 2 hours ago: its code was not"),
+        (lambda _: None, "no authorization is under way in this session"),
+        (lambda it: {key: it[key] for key in it if key != "bound_to"}, "session was begun by another release"),
+        (lambda it: it | {"begun_at": it["begun_at"] - 7200}, "session was begun over 2 hours ago"),
     ],
 )
 def test_an_expired_session(application: Application, change: Callable[[Any], Any], match: str) -> None:
@@ -310,7 +309,9 @@ def test_an_expired_session(application: Application, change: Callable[[Any], An
     begun = application.begin(expect=ANYONE)
 
     failing(
-        lambda: application.grants.finish(change(begun.session), redirect(begun), **WHO), ForeignRedirect, match=match
+        lambda: application.grants.finish(change(begun.session), redirect(begun), **WHO),
+        ForeignRedirect,
+        match=f"{match}: its code was not used; let the user begin again",
     )
     assert [] == application.endpoint.requests
     young = begun.session | {"begun_at": datetime.now(UTC).timestamp() - 7000}
@@ -561,6 +562,19 @@ def test_the_response_of_an_own_exchange(application: Application) -> None:
     assert before == application.current()
 
 
+def test_the_variables_of_a_provider(application: Application) -> None:
+    """Variables that `begin` or `store` is given are in the document that runs read."""
+    page = "https://ours.zendesk.com/oauth/authorizations/new"
+    application.settings |= {"CLIENT_SECRET_ID": CLIENT, "AUTHORIZATION_ENDPOINT": page}
+    ours, theirs = MappingProxyType({"subdomain": "ours"}), {"subdomain": "theirs"}
+
+    application.finish(application.begin(provider="zendesk", variables=ours, expect=ANYONE))
+    application.grants.store(OTHER, TOKENS, provider="zendesk", variables=theirs, expect=ANYONE)
+
+    stored = [application.current(name)["providerVariables"] for name in (SECRET, OTHER)]
+    assert [{"subdomain": "ours"}, {"subdomain": "theirs"}] == stored
+
+
 def test_another_try_after_a_failed_first_one(application: Application) -> None:
     """The note that the first try left in an empty secret is no obstacle, and nothing of it stays."""
     for response in (script.error("invalid_grant"), RESPONSE):
@@ -635,8 +649,12 @@ def test_a_secret_that_is_not_for_it(application: Application) -> None:
     failing(lambda: grants.begin(OTHER, **WHO), ConfigurationError, match=not_a_name)
     application.client.put_secret_value(SecretId="copy", SecretBinary=b"another program's")
     failing(
-        lambda: grants.begin("copy", **WHO), InvalidSecretDocument, match="holds a value that is not a token document"
+        lambda: grants.begin("copy", **WHO, provider="quickbooks"),
+        InvalidSecretDocument,
+        match="holds a value that is not a token document.*name another secret, or store {} in this one",
     )
+    application.client.put_secret_value(SecretId="copy", SecretString="{}")
+    assert grants.begin("copy", **WHO, provider="quickbooks").url
     application.client.delete_secret(SecretId=OTHER)
     failing(lambda: grants.begin(OTHER, **WHO), SecretNotFound, match="`aws secretsmanager restore-secret")
     copy = f"published/{SECRET}"
