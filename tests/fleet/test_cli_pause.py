@@ -41,8 +41,8 @@ def test_pause_and_resume(index: TableIndex, monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_tokens_that_expire_first(index: TableIndex) -> None:
-    """A pause says how many access tokens expire before it ends, and which is the first; dead grants don't count."""
-    for name, after in {"b": 2 * HOUR, "a": HOUR, "later": 9 * HOUR}.items():
+    """A pause says how many access tokens expire before it ends, and which is first; expired and dead ones are out."""
+    for name, after in {"b": 2 * HOUR, "a": HOUR, "over": -HOUR, "later": 9 * HOUR}.items():
         index.add(row(name, found=seen(expires_at=NOW + after)))
     index.add(row("dead", found=seen(expires_at=NOW, state=State.REAUTHORIZE)))
 
