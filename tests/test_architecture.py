@@ -271,7 +271,9 @@ def test_at_night_all_values_are_tried() -> None:
     nightly = (ROOT / ".github" / "workflows" / "nightly.yml").read_text()
     (line,) = re.findall(r"scripts/test (.*)", nightly)
     run = [ROOT / part for part in line.split()]
-    users = [path for path in ROOT.glob("tests/*/*.py") if re.search(r"\bSHARE\b|\bexamples\(", path.read_text())]
+    users = [
+        path for path in ROOT.glob("tests/*/*.py") if re.search(r"\bSHARE\b|\b(examples|drawn)\(", path.read_text())
+    ]
     # A helper has its tests beside it.
     beside = {path: path if path.name.startswith("test_") else path.parent for path in users}
 

@@ -1,9 +1,11 @@
 import contextlib
+import copy
 import functools
 import io
 import os
 import re
 import shutil
+import socket
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -18,7 +20,7 @@ from cli.authorizing import STATE, Authorize, Pages, Paste, Person, brings, cons
 from cli.aws import Account, Aws, Simulator
 from cli.scene import Cli, Ended, Tokens, secret_values
 from cli.terminals import Screen, Terminal
-from cli.worlds import Fleet
+from cli.worlds import Fleet, Place, opened
 from testbed import ports
 from testbed.browser import chromium
 from testbed.builders import DAY
@@ -238,3 +240,46 @@ def account(moto: MotoServer, tokens: Tokens, environment: dict[str, str], simul
 def browser(tmp_path: Path) -> Iterator[webdriver.Chrome]:
     with chromium(tmp_path) as driver:
         yield driver
+
+
+@pytest.fixture(scope="module")
+def served() -> Iterator[tuple[Place, Callable[[], None]]]:
+    """One place for all, and what brings it back to its beginning."""
+    with opened() as place:
+        secrets, aws = place.store.secrets.snapshot(), copy.deepcopy(place.aws.function)
+
+        def begin_anew() -> None:
+            place.store.secrets.restore(secrets)
+            place.store.forget_past()
+            place.store.authorize, place.aws.shows_function = None, True
+            place.aws.function = copy.deepcopy(aws)
+            for items in place.tables.tables.values():
+                items.clear()
+            for provider in (place.endpoint, place.other):
+                provider.requests.clear()
+                provider.unplay()
+
+        yield place, begin_anew
+
+
+@pytest.fixture
+def place(served: tuple[Place, Callable[[], None]], monkeypatch: pytest.MonkeyPatch) -> Place:
+    monkeypatch.setattr("token_refresh_admin.changes.authorization_request.secrets.token_urlsafe", lambda _: STATE)
+    place, begin_anew = served
+    begin_anew()
+    return place
+
+
+@pytest.fixture
+def hosts(monkeypatch: pytest.MonkeyPatch) -> set[str]:
+    """The hosts that were looked up and are not this machine; none is reached."""
+    asked, find = set[str](), socket.getaddrinfo
+
+    def look_up(host: object, *rest: object, **more: object) -> object:
+        if str(host) not in {"127.0.0.1", "localhost"}:
+            asked.add(str(host))
+            raise socket.gaierror
+        return find(host, *rest, **more)  # type: ignore[arg-type]  # as it was called
+
+    monkeypatch.setattr(socket, "getaddrinfo", look_up)
+    return asked

@@ -1,145 +1,45 @@
-"""Every command in every world: no token, claim or pause in a wrong place, and no request to a host nobody named."""
+"""A secret in every world: no token, claim or pause in a wrong place, and no request to a host nobody named."""
 
-import copy
-import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from cli.authorizing import STATE, brings, redirect_of, written
-from cli.scene import Cli, Ended
+from cli.scene import Cli
 from cli.shell import commands_in
 from cli.worlds import (
     CLAIMS,
-    COPY,
     FLEET,
     FLEETS_WORKER,
     MEMBERS_COPY,
-    OPTIONS,
     OTHER,
     OTHER_COPY,
-    PROVEN,
+    READERS,
     SECRET,
     STACK,
     WORKER,
     WORLDS,
+    WRITERS,
     Place,
+    assert_right,
+    carried_out,
     left,
     member,
     new_member,
-    opened,
     stack,
     unreadable,
 )
 from token_refresh_admin.cli.context import Context
 from token_refresh_worker.stored.tags import STACK_TAG
 
-CALLBACK = "http://127.0.0.1/callback"
-WRITERS = {
-    "authorize": "--paste --yes --authorization-endpoint=https://example.com/authorize",
-    "refresh": "--force --yes",
-    "refresh --invoke": "--force",
-    "pause": "--for 1h",
-    "resume": "",
-    "restore": "--yes",
-    "recover": "",
-    "client": "--yes --client-file {file}",
-    "revoke": "--by-hand --yes",
-    "claims move": "--to versions",
-}
-READERS = {"status": "", "doctor": "", "history": "", "verify": "--url {url}"}
+pytestmark = pytest.mark.usefixtures("hosts")
 
 
-@pytest.fixture(scope="module")
-def served() -> Iterator[tuple[Place, Callable[[], None]]]:
-    """One place for all, and what brings it back to its beginning."""
-    with opened() as place:
-        secrets, aws = place.store.secrets.snapshot(), copy.deepcopy(place.aws.function)
-
-        def begin_anew() -> None:
-            place.store.secrets.restore(secrets)
-            place.store.forget_past()
-            place.store.authorize, place.aws.shows_function = None, True
-            place.aws.function = copy.deepcopy(aws)
-            for items in place.tables.tables.values():
-                items.clear()
-            for provider in (place.endpoint, place.other):
-                provider.requests.clear()
-                provider.unplay()
-
-        yield place, begin_anew
-
-
-@pytest.fixture
-def place(served: tuple[Place, Callable[[], None]], monkeypatch: pytest.MonkeyPatch) -> Place:
-    monkeypatch.setattr("token_refresh_admin.changes.authorization_request.secrets.token_urlsafe", lambda _: STATE)
-    place, begin_anew = served
-    begin_anew()
-    return place
-
-
-@pytest.fixture(autouse=True)
-def hosts(monkeypatch: pytest.MonkeyPatch) -> set[str]:
-    """The hosts that were looked up and are not this machine; none is reached."""
-    asked, find = set[str](), socket.getaddrinfo
-
-    def look_up(host: object, *rest: object, **more: object) -> object:
-        if str(host) not in {"127.0.0.1", "localhost"}:
-            asked.add(str(host))
-            raise socket.gaierror
-        return find(host, *rest, **more)  # type: ignore[arg-type]  # as it was called
-
-    monkeypatch.setattr(socket, "getaddrinfo", look_up)
-    return asked
-
-
-def carried_out(cli: Cli, place: Place, line: str, folder: Path, *, more: str = "", **variables: str) -> Ended:
-    """Run a command on the secret as an operator does who answers each question with yes."""
-    words, stdin, options = line.split(), "y\n", f"{(WRITERS | READERS)[line]} {more}"
-    if "{file}" in options:
-        client = {"clientId": place.endpoint.client_id, "clientSecret": place.endpoint.client_secret}
-        options = options.replace("{file}", str(written(folder, client)))
-    if line == "authorize":
-        options += f" --redirect-uri={CALLBACK}"
-        stdin = redirect_of(uri=CALLBACK)
-        place.endpoint.play(brings())
-    given = options.replace("{url}", place.endpoint.url).split()
-    name = words[: 2 if words[0] == "claims" else 1]
-    return cli(*name, SECRET, *words[len(name) :], *given, stdin=stdin, **variables)
-
-
-@pytest.mark.parametrize("beside", [False, True])
 @pytest.mark.parametrize("world", WORLDS)
-@pytest.mark.parametrize("line", [*WRITERS, *READERS])
-def test_every_command_in_every_world(
-    cli: Cli, place: Place, hosts: set[str], tmp_path: Path, *, line: str, world: str, beside: bool
-) -> None:
-    """Nothing of the other customer's changes; what is not proven changes nothing at all, and says what proves it."""
-    own = WORLDS[world](place)
-    others, before = place.others(), place.everything()
-    variables = place.environment | own | (place.others_settings if beside else {})
-
-    ended = carried_out(cli, place, line, tmp_path, more=" ".join(OPTIONS.get(world, ())), **variables)
-
-    assert others == place.others(), ended.screen
-    assert set() == hosts, ended.screen
-    assert place.other.requests == []
-    if world not in PROVEN:
-        assert {"doctor": 0, "history": 0, "verify": 3, "status": 3}.get(line, 2) == ended.code, ended.screen
-        assert before == place.everything(), ended.screen
-        if line not in {"history", "verify"}:
-            assert f"nothing proves which deployment secret {SECRET}" in ended.screen
-            assert (world == "hidden") != ("--function NAME" in ended.screen), ended.screen
-    elif world == "shell" and beside:
-        assert ended.code in {1, 2, 3}, ended.screen
-        assert before == place.everything(), ended.screen
-        assert f"PUBLISHED_SECRET_ID names other/copy, which is the copy of {OTHER}" in ended.screen
-    else:
-        _in_the_right_place(place, world, line, ended)
-    refused = world not in PROVEN and line in WRITERS
-    assert (beside and world != "shell" and not refused) == ("Not read from the shell" in ended.err), ended.screen
+def test_a_new_grant_in_every_world(cli: Cli, place: Place, hosts: set[str], tmp_path: Path, world: str) -> None:
+    """Its tokens get where they belong, or nowhere; `test_worlds_of_commands` has the other commands."""
+    assert_right(cli, place, hosts, tmp_path, "authorize", world, beside=True)
 
 
 def test_a_copy_that_is_a_token_secret(cli: Cli, place: Place) -> None:
@@ -167,20 +67,6 @@ def test_a_members_copy_that_is_gone(cli: Cli, place: Place) -> None:
         assert 2 == ended.code
         assert again in ended.screen
         assert "create-secret" not in ended.screen
-
-
-def _in_the_right_place(place: Place, world: str, line: str, ended: Ended) -> None:
-    """The claim is in the deployment's table, the token in its copy, and the command does what it is for."""
-    table, published = (FLEET, MEMBERS_COPY) if "member" in world else (CLAIMS, COPY)
-    codes = {"recover": 1, "verify": 3, "status": 1, "refresh --invoke": 2}
-    if "member" in world:
-        codes["claims move"] = 2
-    assert codes.get(line, 0) == ended.code, ended.screen
-    assert all(not items for name, items in place.tables.tables.items() if name != table)
-    claims = line in {"refresh", "pause", "revoke", "claims move"} and codes.get(line, 0) == 0
-    assert place.claimed_in(table) == ({SECRET} if claims else set())
-    if line in {"refresh", "authorize"}:
-        assert place.read()["accessToken"] == place.read(published)["accessToken"]
 
 
 @pytest.mark.parametrize(("world", "repeated"), [("stack", False), ("member", True), ("unreadable", True)])

@@ -1,13 +1,19 @@
-"""Worlds in which a command meets a secret, each beside another customer's: who deployed it, and what proves that."""
+"""Worlds in which a command meets a secret, each beside another customer's: who deployed it, and what proves that.
+
+And every command, as it is given there.
+"""
 
 import json
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final
 
+from cli.authorizing import brings, redirect_of, written
 from cli.aws import Aws
+from cli.scene import Cli, Ended
 from testbed.aws.errors import ServiceError
 from testbed.builders import DAY
 from testbed.dynamodb.server import DynamoDbServer
@@ -282,3 +288,80 @@ WORLDS: Final[dict[str, Callable[[Place], dict[str, str]]]] = {
 """Each makes the world, and gives what its operator has in the shell."""
 PROVEN: Final = {"shell", "stack", "member", "named", "named member"}
 OPTIONS: Final = {"named": ("--function", WORKER), "named member": ("--function", FLEETS_WORKER)}
+
+
+CALLBACK: Final = "http://127.0.0.1/callback"
+WRITERS: Final = {
+    "authorize": "--paste --yes --authorization-endpoint=https://example.com/authorize",
+    "refresh": "--force --yes",
+    "refresh --invoke": "--force",
+    "pause": "--for 1h",
+    "resume": "",
+    "restore": "--yes",
+    "recover": "",
+    "client": "--yes --client-file {file}",
+    "revoke": "--by-hand --yes",
+    "claims move": "--to versions",
+}
+READERS: Final = {"status": "", "doctor": "", "history": "", "verify": "--url {url}"}
+
+
+def carried_out(cli: Cli, place: Place, line: str, folder: Path, *, more: str = "", **variables: str) -> Ended:
+    """Run a command on the secret as an operator does who answers each question with yes."""
+    words, stdin, options = line.split(), "y\n", f"{(WRITERS | READERS)[line]} {more}"
+    if "{file}" in options:
+        client = {"clientId": place.endpoint.client_id, "clientSecret": place.endpoint.client_secret}
+        options = options.replace("{file}", str(written(folder, client)))
+    if line == "authorize":
+        options += f" --redirect-uri={CALLBACK}"
+        stdin = redirect_of(uri=CALLBACK)
+        place.endpoint.play(brings())
+    given = options.replace("{url}", place.endpoint.url).split()
+    name = words[: 2 if words[0] == "claims" else 1]
+    return cli(*name, SECRET, *words[len(name) :], *given, stdin=stdin, **variables)
+
+
+def assert_right(  # noqa: PLR0917 - what the tests have from fixtures, and a row
+    cli: Cli, place: Place, hosts: set[str], folder: Path, line: str, world: str, *, beside: bool
+) -> None:
+    """Run a command in a world, perhaps with the other customer's settings in the shell.
+
+    Nothing of the other customer's changes; what is not proven changes nothing at all, and says what proves it.
+    """
+    own = WORLDS[world](place)
+    others, before = place.others(), place.everything()
+    variables = place.environment | own | (place.others_settings if beside else {})
+
+    ended = carried_out(cli, place, line, folder, more=" ".join(OPTIONS.get(world, ())), **variables)
+
+    assert others == place.others(), ended.screen
+    assert set() == hosts, ended.screen
+    assert place.other.requests == []
+    if world not in PROVEN:
+        assert {"doctor": 0, "history": 0, "verify": 3, "status": 3}.get(line, 2) == ended.code, ended.screen
+        assert before == place.everything(), ended.screen
+        if line not in {"history", "verify"}:
+            assert f"nothing proves which deployment secret {SECRET}" in ended.screen
+            assert (world == "hidden") != ("--function NAME" in ended.screen), ended.screen
+    elif world == "shell" and beside:
+        assert ended.code in {1, 2, 3}, ended.screen
+        assert before == place.everything(), ended.screen
+        assert f"PUBLISHED_SECRET_ID names other/copy, which is the copy of {OTHER}" in ended.screen
+    else:
+        _in_the_right_place(place, world, line, ended)
+    refused = world not in PROVEN and line in WRITERS
+    assert (beside and world != "shell" and not refused) == ("Not read from the shell" in ended.err), ended.screen
+
+
+def _in_the_right_place(place: Place, world: str, line: str, ended: Ended) -> None:
+    """The claim is in the deployment's table, the token in its copy, and the command does what it is for."""
+    table, published = (FLEET, MEMBERS_COPY) if "member" in world else (CLAIMS, COPY)
+    codes = {"recover": 1, "verify": 3, "status": 1, "refresh --invoke": 2}
+    if "member" in world:
+        codes["claims move"] = 2
+    assert codes.get(line, 0) == ended.code, ended.screen
+    assert all(not items for name, items in place.tables.tables.items() if name != table)
+    claims = line in {"refresh", "pause", "revoke", "claims move"} and codes.get(line, 0) == 0
+    assert place.claimed_in(table) == ({SECRET} if claims else set())
+    if line in {"refresh", "authorize"}:
+        assert place.read()["accessToken"] == place.read(published)["accessToken"]
