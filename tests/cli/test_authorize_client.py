@@ -43,7 +43,8 @@ def test_client_file(cli: Cli, tmp_path: Path, content: str | bytes | None, mode
 
     ended = cli("authorize", f"--client-file={path}")
 
-    assert (2, True, True) == (ended.code, printed in ended.screen, str(path) in ended.screen)
+    assert (2, True) == (ended.code, printed in ended.screen)
+    assert str(path) in "".join(ended.screen.split()), "a path longer than a line is broken"
     assert content != "a folder" or "chmod" not in ended.screen, "its mode is not to be changed"
 
 
