@@ -39,7 +39,7 @@ def checkout(tmp_path: Path) -> Path:
     folder = tmp_path / "a folder with spaces"
     program(folder / "scripts" / "install", "#!/bin/sh\n")
     program(folder / "scripts" / "lint", SLEEPS)
-    program(folder / ".venv" / "bin" / "python", SLEEPS.replace("echo", "[ $1 = -c ] && exit 1\necho"))
+    program(folder / ".venv" / "bin" / "python", SLEEPS.replace("echo", "[ $1 = -c ] && exit 0\necho"))
     program(folder / ".venv" / "bin" / "uv", SLEEPS)
     for name in ("group.sh", "usage.sh", "test", "prove", "bench", "package"):
         shutil.copy(SCRIPTS / name, folder / "scripts")
