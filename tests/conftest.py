@@ -73,18 +73,22 @@ def pytest_report_header() -> str:
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
-    """Leave out other groups' files before they are imported."""
+    """Leave out other groups' folders and files before they, or a folder's `conftest.py`, are imported."""
     wanted = config.getoption("--group")
-    if wanted is None or not collection_path.name.startswith("test_") or collection_path.is_dir():
+    if wanted is None:
         return None
-    return group_of(collection_path) != wanted or None
+    if collection_path.is_dir():
+        return group_of(collection_path / "conftest.py") not in {wanted, None} or None
+    if not collection_path.name.startswith("test_"):
+        return None
+    return (group_of(collection_path) or "measured") != wanted or None
 
 
-def group_of(path: Path) -> str:
-    """Return the group of a file of tests: its own, that of a folder around it, or those whose coverage is measured."""
+def group_of(path: Path) -> str | None:
+    """Return the group of a file of tests: its own, or that of a folder around it; None: the measured tests'."""
     places = (path, *(folder / "conftest.py" for folder in path.parents if folder.is_relative_to(ROOT / "tests")))
     found = (GROUP.search(place.read_text()) for place in places if place.exists())
-    return next((match["name"] for match in found if match), "measured")
+    return next((match["name"] for match in found if match), None)
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:

@@ -9,7 +9,8 @@ import typer
 
 from pages.docstrings import attributes
 from pages.generated import MARKED, filled, pages
-from pages.parts import PARTS, commands, machine
+from pages.named_parts import PARTS
+from pages.parts import commands, machine
 from token_refresh_admin.cli.app import app
 from token_refresh_infra.context import readers_of
 from token_refresh_infra.single.parameters import SingleParameters
