@@ -68,7 +68,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_report_header() -> str:
-    """Say which part of the products is played."""
+    """Say which part of the long tables is played, so that it can be played again."""
     return f"EXAMPLES_SEED={SEED}"
 
 

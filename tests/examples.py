@@ -1,4 +1,4 @@
-"""How many made-up values the random tests try, and which rows of a product."""
+"""How many made-up values the random tests try, and which rows of a long table."""
 
 import os
 import random
@@ -10,7 +10,7 @@ Row = TypeVar("Row")
 SHARE = 1 if os.environ.get("EXAMPLES") == "all" else 10
 """`scripts/test` tries a tenth of them, others each time; with `EXAMPLES=all`, as each night, it tries all."""
 SEED: Final = int(os.environ.setdefault("EXAMPLES_SEED", str(random.SystemRandom().randrange(1000))))
-"""Where a part begins; pytest prints it. All processes of a run inherit it, and so collect the same tests."""
+"""Where a part begins. pytest prints it, and its workers inherit it, so that all collect the same tests."""
 
 
 def examples(count: int) -> int:
@@ -21,7 +21,11 @@ def examples(count: int) -> int:
 def drawn(rows: Sequence[Row], share: int) -> list[Row]:
     """Return each `share`-th row, beginning anywhere; all with `EXAMPLES=all`.
 
-    Rows of a product repeat its last columns: a part has each value of theirs if their period and `share` have no
-    common divisor.
+    Of a product of lists, a part has each value of each list if `share` has no divisor in common with their lengths.
     """
     return [*rows] if SHARE == 1 else [*rows[SEED % share :: share]]
+
+
+def drawn_at(rows: Sequence[Row], place: int) -> list[Row]:
+    """Return one of the rows, the next one for the next `place`; all with `EXAMPLES=all`."""
+    return [*rows] if SHARE == 1 else [rows[(SEED + place) % len(rows)]]

@@ -250,7 +250,7 @@ def every_test() -> list[tuple[str, ast.FunctionDef | ast.AsyncFunctionDef]]:
     return [
         (path.relative_to(ROOT).as_posix(), node)
         for path in sorted((ROOT / "tests").rglob("test_*.py"))
-        for node in ast.parse(path.read_text()).body
+        for node in ast.walk(tree_of(path))
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name.startswith("test_")
     ]
 
@@ -271,9 +271,8 @@ def test_at_night_all_values_are_tried() -> None:
     nightly = (ROOT / ".github" / "workflows" / "nightly.yml").read_text()
     (line,) = re.findall(r"scripts/test (.*)", nightly)
     run = [ROOT / part for part in line.split()]
-    users = [
-        path for path in ROOT.glob("tests/*/*.py") if re.search(r"\bSHARE\b|\b(examples|drawn)\(", path.read_text())
-    ]
+    parts = re.compile(r"\bSHARE\b|\b(examples|drawn|drawn_at)\(")
+    users = [path for path in ROOT.glob("tests/*/*.py") if parts.search(path.read_text())]
     # A helper has its tests beside it.
     beside = {path: path if path.name.startswith("test_") else path.parent for path in users}
 

@@ -10,7 +10,7 @@ from cli.mishaps import DEPLOYED, RELEASES, STATES, upgrade, walk
 from cli.operators_desk import Desk, in_this_process
 from cli.put_back import OF_THE_PAGE, OVER_A_LIVING_GRANT, STARTS
 from cli.scene import Cli
-from examples import SEED, SHARE
+from examples import drawn_at
 from testbed.provider.authorization_server import AuthorizationServer
 
 GROUP = "unmeasured"
@@ -38,21 +38,16 @@ def test_a_state_that_no_page_lists(  # noqa: PLR0917 - fixtures
 PLAYED = {**DEPLOYED, **OVER_A_LIVING_GRANT, **STARTS}
 
 
-def worlds_of(place: int, name: str) -> tuple[str, ...]:
-    """Return one of a state's worlds, each for every other state; with `EXAMPLES=all` all of them."""
-    worlds = PLAYED[name].worlds
-    return worlds if SHARE == 1 else (worlds[(SEED + place) % len(worlds)],)
-
-
 @pytest.mark.parametrize(
-    ("name", "world"), [(name, world) for place, name in enumerate(PLAYED) for world in worlds_of(place, name)]
+    ("name", "world"),
+    [(name, world) for place, name in enumerate(PLAYED) for world in drawn_at(PLAYED[name].worlds, place)],
 )
 def test_a_state_of_a_deployed_secret(  # noqa: PLR0917 - fixtures
     cli: Cli, provider: AuthorizationServer, single_use: AuthorizationServer, tmp_path: Path, name: str, world: str
 ) -> None:
     """What is printed leads back, for a single secret and a member: to a consent only where no set is left alive.
 
-    Each state is played in one of its worlds each time, in all at night.
+    Each run plays each state in one of its worlds, each night in all.
     """
     state = PLAYED[name]
     server = single_use if state.single_use else provider

@@ -27,7 +27,7 @@ pytestmark = pytest.mark.no_cover
 
 
 class Shell:
-    """A shell into which what the demo prints was pasted; once that leads to `token-refresh`, a quick one runs."""
+    """A shell with what the demo prints; where that leads to `token-refresh`, a quick one takes its place."""
 
     def __init__(self, pasted: str, programs: Path, port: int) -> None:
         self._pasted, self._port = f"{pasted}\ncommand -v token-refresh >/dev/null && PATH={programs}:$PATH", port

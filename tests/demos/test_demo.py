@@ -1,7 +1,6 @@
 import contextlib
 import dataclasses
 import os
-import random
 import re
 import signal
 import subprocess
@@ -20,7 +19,7 @@ from demos.demo import main, play
 from demos.events import CONTESTANTS, EVENTS, Ended, Ending, Event, Stage, ended
 from demos.report import Report
 from demos.scenario import SCENARIO
-from examples import SHARE
+from examples import SHARE, drawn
 from pages import captures
 from pages.parts.profiles import EVENTS as OF
 from pages.parts.profiles import KEPT as KEPT_AT
@@ -80,7 +79,7 @@ def test_scenario() -> None:
 def test_contest_where_tokens_work_once(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     """By default 40 lines of 80 columns: who keeps the grant through each event, and what the words mean.
 
-    Each night all events are played for them; else some are, in the next test.
+    Each night it plays all events; the next test plays a third of them in each run.
     """
     began = datetime.now(UTC)
     if SHARE == 1:
@@ -111,17 +110,17 @@ def test_contest_where_tokens_work_once(monkeypatch: pytest.MonkeyPatch, capsys:
 
 
 def test_events_of_the_contest(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Some events, by lot: each ends as expected for each contestant, and the careful one alone sends used tokens."""
-    drawn = random.sample(EVENTS, A_THIRD)
-    monkeypatch.setattr(contest, "EVENTS", drawn)
+    """A third of the events: each ends as expected for each contestant, and the careful one alone sends used tokens."""
+    events = drawn(EVENTS, 3)
+    monkeypatch.setattr(contest, "EVENTS", events)
     monkeypatch.setenv("PYTHONPATH", str(ROOT / "scripts"), prepend=os.pathsep)  # where the careful handler is
 
     played = contest.play_events(None)
 
-    assert drawn == [event for event, _ in played]
+    assert events == [event for event, _ in played]
     assert [] == contest.unexpected(played, single_use=True)
     expected = dict(rows())
-    assert {event.title: expected[event] for event in drawn} == {event.title: row for event, row in played}
+    assert {event.title: expected[event] for event in events} == {event.title: row for event, row in played}
 
 
 def test_the_table_of_readme_knows_every_event() -> None:
@@ -182,7 +181,6 @@ def test_the_contest_notices_a_claim_that_lets_two_through(
         assert ending is ended(event, Stage(contestant, account, opened)).ending
 
 
-A_THIRD = 4
 KEPT, WAITS, COMMAND, LOST = (Ended(ending=ending) for ending in Ending)
 SENT = dataclasses.replace(KEPT, rejected=1)
 

@@ -2,7 +2,6 @@
 
 import fcntl
 import os
-import random
 import shutil
 import subprocess
 import time
@@ -12,7 +11,7 @@ from typing import Any
 import pexpect
 import pytest
 
-from examples import SHARE
+from examples import drawn
 from testbed.surroundings import for_installing
 
 ROOT = Path(__file__).parents[2]
@@ -53,9 +52,9 @@ def terminal(clone: Path, *command: str) -> Any:
 def test_an_interrupted_installation_is_repaired(clone: Path) -> None:
     """Ctrl-C ends `scripts/demo` with one line and no traceback, and the start after it works.
 
-    One of three moments is drawn; each night they come one after the other.
+    Each run presses it at one of three moments, each night at all of them in turn.
     """
-    for moment in MOMENTS if SHARE == 1 else random.sample([*MOMENTS], 1):
+    for moment in drawn([*MOMENTS], 3):
         child = terminal(clone, "scripts/demo")
         child.expect("scripts/install: installs 160 MB of packages, in about 10 s with a fast connection\r\n")
         while child.isalive() and not any(clone.glob(MOMENTS[moment])):

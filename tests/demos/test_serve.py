@@ -44,7 +44,10 @@ def printed() -> Iterator[list[str]]:
 
 @pytest.fixture
 def shell(printed: list[str], programs: Path, tmp_path: Path) -> Shell:
-    """Runs a command where the exports were pasted, and returns what it prints; once they lead there, quickly."""
+    """Runs a command where the exports were pasted, and returns what it prints.
+
+    Where they lead to `token-refresh`, a quick one takes its place.
+    """
     quickly = f"command -v token-refresh >/dev/null && PATH={programs}:$PATH"
 
     def run(command: str) -> str:

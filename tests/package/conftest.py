@@ -33,9 +33,9 @@ def run(*command: str | Path, cwd: Path = ROOT, check: bool = True, given: Mappi
 
 
 class Environments:
-    """Environments at one path, one after the other: what Python compiled of a package, the next one need not.
+    """Environments at one path, one after the other, which share their bytecode.
 
-    Nor the first one what is compiled in `.venv`, if uv has put the same files there.
+    They begin with that of `.venv` and of the standard library: uv links the same files.
     """
 
     def __init__(self, folder: Path) -> None:

@@ -34,7 +34,8 @@ def run(scenarios: Sequence[Scenario], *, seconds: float = math.inf) -> list[Res
             print(_line(result), flush=True)
             found.append(result)
             if time.perf_counter() - began > seconds:
-                pool.shutdown(cancel_futures=True)  # Left alone, a pool whose processes end after a task never does.
+                # A pool whose processes end after each task hangs, unless somebody waits for it.
+                pool.shutdown(cancel_futures=True)
                 break
     worlds = sum(result.worlds for result in found)
     print(f"\n{worlds:,} worlds in {len(found)} searches, {time.perf_counter() - began:.0f} s on {PROCESSES} processes")
