@@ -102,7 +102,7 @@ def test_wrong_value(name: str, value: Any) -> None:
 @pytest.mark.parametrize(
     ("context", "message"),
     [
-        ({"refresh_window_seconds": 540}, r"^timeout_seconds: a claim must outlive its run by 330 s, and lives 405 s"),
+        ({"refresh_window_seconds": 540}, r"^timeout_seconds: a claim must outlive its run by 330 s, and lives 297 s"),
         ({"token_lifetime_seconds": 3600, "timeout_seconds": 571}, r"^timeout_seconds: a claim must outlive its run"),
         ({"schedule_minutes": 180}, r"^schedule_minutes: 180 with flexible_minutes 0 does not fit 3 times into"),
         ({"token_lifetime_seconds": 3600, "schedule_minutes": 7}, r"^schedule_minutes: 7 with .* the 1200 s in which"),
@@ -265,8 +265,8 @@ def test_defaults_are_the_workers() -> None:
     ("lifetime_seconds", "claim_table", "schedule"),
     [
         (86400, None, (30, 10)),
-        (3600, None, (5, 1)),
-        (SHORTEST, None, (4, 1)),
+        (3600, None, (3, 0)),
+        (SHORTEST, None, (3, 0)),
         (1800, "create", (1, 0)),
         (IN_TABLE, "t-1", (1, 0)),
     ],

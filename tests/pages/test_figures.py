@@ -92,7 +92,7 @@ def count(number: float) -> str:
     return words[int(number) - 1]
 
 
-PART: Final = {1 / 3: "a third", 1 / 2: "half", 3 / 4: "three quarters"}
+PART: Final = {1 / 3: "a third", 1 / 2: "half"}
 VERSIONS, TABLE = ClaimStoreKind.VERSIONS, ClaimStoreKind.TABLE
 IN_VERSIONS, IN_TABLE = (f"{lifetime.shortest_lifetime(store) / MINUTE:g}" for store in (VERSIONS, TABLE))
 OF_XERO = load_provider("xero").access_token_lifetime or DAY
@@ -116,8 +116,16 @@ RESYNCED = re.findall(r'self.resync, "(\d+ minutes)"', (ROOT / "infra/token_refr
 ]
 RECEIVER = {name: option.default for name, option in inspect.signature(WebhookReceiver.__init__).parameters.items()}
 CALLS = 10_000 * SECRETS_MANAGER_CALL
-UNCUT = 4 * (timedelta(seconds=A_DAY.timeout_seconds) + schedule.SETTLED)
-"""Three quarters of a third of this lifetime are the whole life of a claim."""
+UNCUT = (
+    -(
+        -(timedelta(seconds=A_DAY.timeout_seconds) + schedule.SETTLED)
+        / LARGEST_PART
+        / schedule.LARGEST_PART_OF_WINDOW
+        // MINUTE
+    )
+    * MINUTE
+)
+"""Tokens that live as long have claims that no window cuts."""
 REJECTED = attempt(fate=Fate.REJECTED, claimed_at=NOW)
 RETRIED, RETRIED_AGAIN = (
     said(schedule.rejection_retried_at(rejections, document(expires_at=None), policy()) - NOW)
@@ -158,7 +166,7 @@ SAID = {
         f"the last third of the grant's life (at most {schedule.LONGEST_GRANT_WINDOW // DAY}⅓ days)",
         f"outlives its run by {said(schedule.SETTLED)}: reads may be {said(schedule.STALENESS)} old",
         f"and clocks of AWS {said(schedule.CLOCKS_APART)} apart",
-        f"at most {PART[schedule.LARGEST_PART_OF_WINDOW]} of the window and, if",
+        f"at most {schedule.LARGEST_PART_OF_WINDOW:.0%} of the window and, if",
         f"if the grace is longer than {said(schedule.SETTLED)}, at most a quarter of the grace",
         f"always lasts {said(schedule.LEAST_MARGIN)} longer than its run",
         f"may force {schedule.FORCED_CLAIMS_A_DAY} claims in {DAY / HOUR:g} hours",
@@ -235,7 +243,7 @@ SAID = {
         f"or younger than {DAY / HOUR:g} hours, is kept, and a secret holds {PLACES} versions",
         f"The ledger knows {MOST_REDEMPTIONS} redemptions",
         f"or as documented, or {said(DAY)}",
-        f"at least {said(UNCUT)} (four times the sum of `timeout_seconds` and {said(schedule.SETTLED)})",
+        f"If tokens live at least {said(UNCUT)}, at most two of these",
     ],
     "README.md": [
         f"at least {IN_VERSIONS} minutes**, or {IN_TABLE} with [claims in a table]",

@@ -59,7 +59,7 @@ A_DAY, AN_HOUR = delays_minutes(DAY), delays_minutes(HOUR)
 SAID = {
     "docs/reader.md": [
         f"reads a new 24-hour token {median(A_DAY):.0f} minutes after the refresh at the median and 40 minutes at most",
-        f"and a new one-hour token after {median(AN_HOUR):.0f} and 7 minutes",
+        f"and a new one-hour token after {median(AN_HOUR):.0f} and 3 minutes",
     ],
 }
 
@@ -71,7 +71,7 @@ def test_the_page_says_how_late_a_reader_is() -> None:
     assert [] == [sentence for sentence in SAID["docs/reader.md"] if sentence not in page]
 
 
-@pytest.mark.parametrize(("delays", "most"), [(A_DAY, 40), (AN_HOUR, 7)])
+@pytest.mark.parametrize(("delays", "most"), [(A_DAY, 40), (AN_HOUR, 3)])
 def test_no_reader_is_later_than_the_page_says(delays: list[float], most: float) -> None:
     """Not even the latest of two thousand refreshes is read later, and some are read nearly as late."""
-    assert most * 0.85 < delays[-1] <= most
+    assert most * 0.75 < delays[-1] <= most

@@ -6,7 +6,14 @@ from token_refresh.aws.arn import name_same_secret
 from token_refresh_infra.common import CREATE, NONE, check_claim_in_grace
 from token_refresh_infra.context import ParameterError
 from token_refresh_infra.single.parameters import SingleParameters
-from token_refresh_worker.core.schedule import LEAST_MARGIN, RUNS_IN_WINDOW, SETTLED, STALENESS, claim_time_to_live
+from token_refresh_worker.core.schedule import (
+    LARGEST_PART_OF_WINDOW,
+    LEAST_MARGIN,
+    RUNS_IN_WINDOW,
+    SETTLED,
+    STALENESS,
+    claim_time_to_live,
+)
 from token_refresh_worker.stored.origin import ClaimStoreKind
 
 # With claims in the secret, a claim has to outlive its run until reads show what the run stored, with a reserve.
@@ -72,8 +79,8 @@ def check_claims(of: SingleParameters) -> None:
     if lives < limit + CLAIM_OUTLIVES_RUN:
         raise ParameterError(
             f"timeout_seconds: a claim must outlive its run by {CLAIM_OUTLIVES_RUN.seconds} s, and lives "
-            f"{lives.total_seconds():.0f} s, three quarters of the {of.due_window_seconds} s in which a refresh "
-            f"is due; is {of.timeout_seconds}. Lower it, raise refresh_window_seconds, or keep claims in a table "
+            f"{lives.total_seconds():.0f} s, {LARGEST_PART_OF_WINDOW:.0%} of the {of.due_window_seconds} s in which a "
+            f"refresh is due; is {of.timeout_seconds}. Lower it, raise refresh_window_seconds, or keep claims in a table "
             f'(claim_table = "create")'
         )
 

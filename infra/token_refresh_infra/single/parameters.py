@@ -23,6 +23,7 @@ from token_refresh_infra.common import (
 )
 from token_refresh_infra.context import ParameterError, optional, several, switch, text, whole
 from token_refresh_infra.single.timing import AlarmTiming, longest_gap_minutes
+from token_refresh_worker.core.schedule import claim_time_to_live
 from token_refresh_worker.oauth.formats import AuthMethod
 from token_refresh_worker.providers.format_schema import AUDIENCE
 from token_refresh_worker.providers.loader import IN_ZIP
@@ -103,10 +104,10 @@ class SingleParameters(CommonParameters):
     schedule_minutes: Annotated[int | None, optional(whole(1, low=1, high=720))]
     """How many minutes lie between two runs. If a value is too large, the error says what fits.
 
-    Default: 30 for a day's tokens, 5 for an hour's, 1 for half an hour's.
+    Default: 30 for a day's tokens, 3 for an hour's, 1 for half an hour's.
     """
     flexible_minutes: Annotated[int | None, optional(whole(0, low=0, high=719))]
-    """How many minutes late a run may start. Default: 10 for a day's tokens, 1 for an hour's."""
+    """How many minutes late a run may start. Default: 10 for a day's tokens, 0 for an hour's."""
     dashboard: Annotated[bool, switch(default=False)]
     """Whether there is a dashboard."""
     schedule_enabled: Annotated[bool, switch(default=True)]
@@ -216,9 +217,10 @@ class SingleParameters(CommonParameters):
     @property
     def _gap_minutes(self) -> int:
         """The longest time between two runs that leaves enough runs, and alarms in time, while a refresh is due."""
-        return longest_gap_minutes(
-            self.due_window_seconds, self.settings.provider.grace.duration // timedelta(seconds=1)
-        )
+        grace, second = self.settings.provider.grace.duration, timedelta(seconds=1)
+        window = timedelta(seconds=self.due_window_seconds)
+        claim = claim_time_to_live(timedelta(seconds=self.timeout_seconds), window, grace)
+        return longest_gap_minutes(self.due_window_seconds, grace // second, claim // second)
 
     @property
     def longest_gap_seconds(self) -> int:

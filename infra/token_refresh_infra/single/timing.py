@@ -69,13 +69,15 @@ class AlarmTiming:
         return self.run_every_seconds + self.start_within_seconds + LATE_START.seconds
 
 
-def longest_gap_minutes(window_seconds: int, grace_seconds: int) -> int:
+def longest_gap_minutes(window_seconds: int, grace_seconds: int, claim_seconds: int) -> int:
     """Return how long the time between two runs may be, so that enough runs fit, and alarms ring in time.
 
-    They fit into the refresh window, and into a grace that outlives the claim of a run that died.
+    They fit into the refresh window, and into a grace that outlives the claim of a run that died. After a run that died
+    when the token was due, another one begins before the expiry: once its claim has ended, and in the last quarter.
     """
     failing = 2 * LATE_START.seconds + SEEN_AFTER.seconds
     silent = LATE_START.seconds + INGESTED_SECONDS + (1 + EXTRA_POINTS) * _MINUTE + EVALUATED_SECONDS + 1
     for_alarms = (window_seconds - max(failing, silent)) // 2
     shortest = min(window_seconds, grace_seconds) if grace_seconds > SETTLED.seconds else window_seconds
-    return max(1, min(shortest // RUNS_IN_WINDOW, for_alarms) // _MINUTE)
+    after_death = int(min(window_seconds / 4, (window_seconds - claim_seconds) / 2)) - LATE_START.seconds
+    return max(1, min(shortest // RUNS_IN_WINDOW, for_alarms, after_death) // _MINUTE)

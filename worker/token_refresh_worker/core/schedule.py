@@ -27,8 +27,8 @@ SETTLED: Final = STALENESS + CLOCKS_APART
 """After this time, by any clock of AWS, every read shows a write."""
 CLOCK_ERROR: Final = timedelta(hours=1)
 """A claim from further in the future than this is not waited for, and does not count if a later one lists it."""
-LARGEST_PART_OF_WINDOW: Final = 3 / 4
-"""The part of the refresh window to which a claim's life is cut: in the last quarter a held token is sent again."""
+LARGEST_PART_OF_WINDOW: Final = 0.55
+"""The part of the refresh window to which a claim's life is cut: after a run that died, another one is in time."""
 LEAST_MARGIN: Final = timedelta(seconds=30)
 """By how much a claim outlives its run at least, however short a token lives."""
 
