@@ -138,8 +138,7 @@ def test_a_template_offers_the_profiles_that_it_fits() -> None:
 
     assert offered == {name: load_provider(name).access_token_lifetime for name in offered}
     assert {"upwork", "google", "microsoft", "zoom"} <= set(offered)
-    # Atlassian's grace needs more runs than an hour's tokens do.
-    assert not {"fitbit", "generic", "snowflake", "xero", "atlassian"} & set(offered)
+    assert not {"fitbit", "generic", "snowflake", "xero"} & set(offered)
 
 
 @pytest.mark.parametrize("name", GIVEN)
