@@ -129,8 +129,9 @@ def left_after(case: Case) -> timedelta | None:
     assert due is not None
     first = due + case.phase * case.period
     run_at(world, first + case.late[0] * LATE_START)
-    for store in filter(None, (world.store, world.table)):
-        store.before = store.after = death
+    world.store.before = world.store.after = death
+    if world.table is not None:
+        world.table.before = world.table.after = death
     with suppress(Killed):
         world.execute()
     death.left = 0  # It made fewer calls than that.

@@ -80,8 +80,8 @@ def check_claims(of: SingleParameters) -> None:
         raise ParameterError(
             f"timeout_seconds: a claim must outlive its run by {CLAIM_OUTLIVES_RUN.seconds} s, and lives "
             f"{lives.total_seconds():.0f} s, {LARGEST_PART_OF_WINDOW:.0%} of the {of.due_window_seconds} s in which a "
-            f"refresh is due; is {of.timeout_seconds}. Lower it, raise refresh_window_seconds, or keep claims in a table "
-            f'(claim_table = "create")'
+            f"refresh is due; is {of.timeout_seconds}. Lower it, raise refresh_window_seconds, or keep claims in a "
+            f'table (claim_table = "create")'
         )
 
 
