@@ -8,7 +8,7 @@ import pytest
 
 from testbed.builders import DAY, HOUR, MINUTE, NOW, claim, policy, snapshot, token_set
 from token_refresh.secret_value import SecretValue
-from token_refresh_worker.core.attempts import Fate
+from token_refresh_worker.core.attempts import CLOCK_ERROR, Fate
 from token_refresh_worker.core.claims import (
     LONGEST_PAUSE,
     LONGEST_REASON,
@@ -21,7 +21,6 @@ from token_refresh_worker.core.claims import (
 from token_refresh_worker.core.moves import arrival, fence
 from token_refresh_worker.core.pauses import apply_pause, pause_claim, pause_of, repeat_allowed_until
 from token_refresh_worker.core.plan import replace_lost_table
-from token_refresh_worker.core.schedule import CLOCK_ERROR
 from token_refresh_worker.core.snapshot import RunState
 from token_refresh_worker.core.steps import (
     AwaitOutcome,

@@ -51,7 +51,7 @@ from token_refresh_infra.webhooks import alarms
 from token_refresh_infra.webhooks.receiver import LIMIT_BYTES, RECEIVES_BEFORE_DEAD, WebhookReceiver
 from token_refresh_worker.adapters.time_limit import CONNECT_SECONDS
 from token_refresh_worker.core import schedule
-from token_refresh_worker.core.attempts import MOST_REDEMPTIONS, NO_TOKEN, Fate
+from token_refresh_worker.core.attempts import CLOCK_ERROR, MOST_REDEMPTIONS, NO_TOKEN, Fate
 from token_refresh_worker.core.claims import LONGEST_PAUSE, LONGEST_TIME_TO_LIVE
 from token_refresh_worker.core.plan import LOST_CLAIMS, RULES
 from token_refresh_worker.fleet.core import breaker
@@ -179,7 +179,8 @@ SAID = {
         f"but {said(STORE_RESERVE_SECONDS)} for storing, or {KEEP_RESERVE_SECONDS:g} with a key",
         f"No connection after {said(CONNECT_SECONDS)}",
         f"counts as a claim of {said(LONGEST_TIME_TO_LIVE)}, then as",
-        f"over {said(schedule.CLOCK_ERROR)} ahead of `Date`",
+        f"over {said(CLOCK_ERROR)} ahead of `Date`",
+        f"A record that asks to wait for over {said(DAY)}",
         f"for at most {said(SOON_SECONDS)}.",
         f"Reads may lag until {said(schedule.SETTLED)} after",
         f"yield until the document is {said(schedule.SETTLED)} old",
@@ -191,6 +192,7 @@ SAID = {
         f"at most {schedule.LONGEST_PERIOD.seconds}.",
         f"In {DAY / HOUR:g} hours, at most {schedule.FORCED_CLAIMS_A_DAY} forced runs may store a claim",
         f"over {schedule.LIFETIMES_DOUBTED} lifetimes after that",
+        f"What `tokenRefresh` dates over {said(CLOCK_ERROR)} after that",
         f"it is held for a lifetime ({said(DAY)} if nobody knows it)",
         f"a lifetime over {lifetime.LIFETIMES_STATED} documented lifetimes",
         f"exactly {lifetime.MILLISECONDS:,} times the previous one is read as milliseconds",

@@ -67,7 +67,7 @@ READER = """
 """
 REST = """
     aws aws.arn aws.calls aws.causes aws.clients aws.errors aws.request aws.responses
-    advice errors reader reference secret_value webhooks
+    advice errors reader reference secret_value stored stored.times webhooks
 """
 
 

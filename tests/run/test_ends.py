@@ -308,7 +308,7 @@ BUGS: Final[dict[str, tuple[int, Patches]]] = {
     "an issue after it was stored": (25, ((snapshot_reader, "believed", issued_whenever),)),
     "the longer lifetime": (14, ((schedule, "known_lifetime", the_longer_one),)),
     "no longest life": (0, ((schedule, "believed_expiry", lambda expires_at, *_: expires_at),)),
-    "a pause that outlasts a grant": (3, ((pause_module, "grant_end", lambda *_: None),)),
+    "a pause that outlasts a grant": (3, ((pause_module, "grant_ends", lambda *_: []),)),
     "a doubt stored anew": (14, ((client_module, "believed_fields", lambda _, version: fields_of(version)),)),
     "asked at the grant's end": (14, ((schedule._End, "due_at", property(at_the_end_at_last)),)),  # noqa: SLF001 - to break it
     "one token teaches": (7, ((Renewal, "_asked", one_token_teaches),)),

@@ -36,10 +36,10 @@ from token_refresh.errors import (
     TokenRefreshError,
 )
 from token_refresh.secret_value import SecretValue
-from token_refresh_worker.core.attempts import Fate
+from token_refresh_worker.core.attempts import CLOCK_ERROR, Fate
 from token_refresh_worker.core.claims import write_claim
 from token_refresh_worker.core.plan import LOST_CLAIMS, plan
-from token_refresh_worker.core.schedule import CLOCK_ERROR, SETTLED, Policy
+from token_refresh_worker.core.schedule import SETTLED, Policy
 from token_refresh_worker.core.snapshot import RunState
 from token_refresh_worker.core.steps import Reason, Redeem, ReplaceLostTable, Wait
 from token_refresh_worker.core.versions import CLAIM, claim_version_id, unheld_claim_id

@@ -8,7 +8,7 @@ from token_refresh_admin.changes.change import WAIT_SECONDS, ChangeFailed, repea
 from token_refresh_worker.core.claims import ClaimPause
 from token_refresh_worker.core.pauses import pause_claim, pause_of, repeat_allowed_until
 from token_refresh_worker.core.plan import refuse_other_settings
-from token_refresh_worker.core.schedule import grant_end, run_period
+from token_refresh_worker.core.schedule import grant_ends, run_period
 from token_refresh_worker.core.snapshot import RunState, Snapshot
 from token_refresh_worker.core.steps import SettingsMismatch
 from token_refresh_worker.core.versions import claim_version_id
@@ -105,11 +105,8 @@ class Pausing:
             return  # The grant is lost already.
         secret, current = parts.secret, snapshot.current
         repeated_until = repeat_allowed_until(snapshot, parts.policy)
-        document, origin = current.document, current.document.origin
-        if origin and origin.grant_ends_at and origin.grant_ends_at <= snapshot.now:
-            # It lives on, so that end was of an earlier set. Another end may still be ahead.
-            document = replace(document, origin=replace(origin, grant_ends_at=None))
-        end = grant_end(document, current.stored_at, parts.policy)
+        ends = grant_ends(current.document, current.stored_at, parts.policy)
+        end = min((end for end in ends if snapshot.now < end.at), default=None)
         period = self.run_period or run_period(current.document, parts.policy)
         if repeated_until is not None and made.until + period >= repeated_until:
             raise ChangeFailed(
@@ -118,7 +115,7 @@ class Pausing:
                 "grant",
                 fix=("Let a run repeat it first: ", secret.force),
             )
-        if end is not None and snapshot.now < end.at < made.until + period:
+        if end is not None and end.at < made.until + period:
             raise ChangeFailed(
                 f"the grant of secret {secret.secret_id} ends at {utc(end.at)}: if the pause lasts "
                 f"until {utc(made.until)}, no run could refresh before that",

@@ -9,12 +9,14 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any, Final, TypeVar
 
+from token_refresh.stored.times import is_possible
+
 T = TypeVar("T")
 
 _VERSION_ID: Final = re.compile(r"[\x21-\x7e]{1,64}")
 _ARN: Final = re.compile(r"arn:[\x21-\x7e]{1,2044}")
 _EARLIEST: Final = datetime(1973, 1, 1, tzinfo=UTC)
-_LATEST: Final = datetime(5138, 1, 1, tzinfo=UTC)
+_LATEST: Final = datetime(5137, 12, 31, tzinfo=UTC)
 """The range of stored times. Beyond it, adding a lifetime could leave the calendar."""
 
 
@@ -84,6 +86,6 @@ def service_time(response: Any) -> datetime:
 def _in_range(moment: datetime, name: str) -> datetime:
     # Compared before it is converted: near the years 1 and 9999 the conversion overflows.
     aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    if not _EARLIEST <= aware < _LATEST:
+    if aware < _EARLIEST or not is_possible(aware, latest=_LATEST):
         raise MalformedResponse(name)
     return aware.astimezone(UTC)

@@ -31,6 +31,15 @@ _ISO: Final = re.compile(
 _NUMBER: Final = re.compile(r"[0-9]{9,14}(?:\.[0-9]{1,9})?")
 
 
+def is_possible(moment: datetime, *, latest: datetime) -> bool:
+    """Say whether a time can be true: nobody stores, receives or reads one that is later than `latest`.
+
+    A clock was wrong, or something else wrote it. Each place that believes a time asks this, and says what the latest
+    one is there. `tests/stored/test_impossible_times.py` lists these places.
+    """
+    return moment <= latest
+
+
 def iso(moment: datetime) -> str:
     """Write a time as ISO 8601 in UTC, with a `Z`."""
     return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")

@@ -8,10 +8,12 @@ from enum import StrEnum
 from typing import Final
 
 from token_refresh.secret_value import SecretValue
-from token_refresh.stored.times import EARLIEST_SECONDS
+from token_refresh.stored.times import EARLIEST_SECONDS, is_possible
 
 DAY: Final = timedelta(hours=24)
 """Secrets Manager removes no version that is younger."""
+CLOCK_ERROR: Final = timedelta(hours=1)
+"""A time that is further ahead than this is from a wrong clock, or something else wrote it."""
 
 # An entry has less than 200 bytes. With a full day of claims the ledger stays far below the 64 KiB of a value.
 MOST_REDEMPTIONS: Final = 50
@@ -157,7 +159,15 @@ def dated(attempt: Attempt, now: datetime) -> Attempt:
 
     What became of its token still counts: a used token is used. It only happened at a time that nobody knows.
     """
-    return attempt if attempt.claimed_at <= now else replace(attempt, claimed_at=LONG_AGO, retry_at=None)
+    if not is_possible(attempt.claimed_at, latest=now):
+        return replace(attempt, claimed_at=LONG_AGO, retry_at=None)
+    return replace(attempt, retry_at=believed_wait(attempt.retry_at, attempt.claimed_at))
+
+
+def believed_wait(retry_at: datetime | None, claimed_at: datetime) -> datetime | None:
+    """Return until when the provider asked to wait after an attempt; None if it is longer than any run stores."""
+    latest = claimed_at + DAY + CLOCK_ERROR
+    return retry_at if retry_at is not None and is_possible(retry_at, latest=latest) else None
 
 
 def missing_attempts(claim_id: str) -> Attempt:

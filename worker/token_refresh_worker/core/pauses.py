@@ -7,9 +7,10 @@ did not see it can't claim, since claims are compared and appended. No token set
 from dataclasses import replace
 from datetime import datetime
 
-from token_refresh_worker.core.attempts import Fate
+from token_refresh.stored.times import is_possible
+from token_refresh_worker.core.attempts import CLOCK_ERROR, Fate
 from token_refresh_worker.core.claims import Claim, ClaimPause
-from token_refresh_worker.core.schedule import CLOCK_ERROR, Policy, may_be_sent_again
+from token_refresh_worker.core.schedule import Policy, may_be_sent_again
 from token_refresh_worker.core.snapshot import Snapshot
 from token_refresh_worker.core.steps import AwaitOutcome, Fresh, Reason, Redeem, Rejected, ReplaceLostTable, Step, Wait
 from token_refresh_worker.stored.origin import StoreName
@@ -23,7 +24,9 @@ def pause_claim(snapshot: Snapshot, store: StoreName, pause: ClaimPause, *, nonc
 def pause_of(snapshot: Snapshot) -> ClaimPause | None:
     """Return the pause that holds now; one from the future was made by nobody, and would hold until then."""
     newest = snapshot.newest
-    if newest is None or newest.pause is None or snapshot.now < newest.claimed_at - CLOCK_ERROR:
+    if newest is None or newest.pause is None:
+        return None
+    if not is_possible(newest.claimed_at, latest=snapshot.now + CLOCK_ERROR):
         return None
     return newest.pause if snapshot.now < newest.pause.until else None
 

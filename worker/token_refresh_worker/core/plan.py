@@ -74,9 +74,10 @@ def keep_living_set(snapshot: Snapshot, run: RunState, policy: Policy) -> Step |
     living = snapshot.living
     if living is None:
         return None
-    # A rejection may be false. But the person who stored a set after it knew better.
+    # A rejection may be false. But the person who stored a set after it knew better; nobody knows that of an attempt
+    # whose time can't be.
     rejection = snapshot.rejection
-    retries = rejection is not None and living.stored_at < rejection.claimed_at
+    retries = rejection is not None and (rejection.claimed_at == LONG_AGO or living.stored_at < rejection.claimed_at)
     sends = run.forces(snapshot) or (retries and stop_at_rejected_grant(snapshot, run, policy) is None)
     is_used = snapshot.stored_attempt is not None or snapshot.is_older_than_ledger
     if sends and not is_used and pause_of(snapshot) is None:
@@ -214,7 +215,7 @@ def hold_unresolved_token(snapshot: Snapshot, run: RunState, policy: Policy) -> 
     if safe_at is None or may_be_sent_again(since, snapshot.now, snapshot.counted_grace(policy)):
         return None
     until = max(safe_at, _sendable_at(snapshot, policy))
-    # A hold protects the access token. Once that is dead, row 12 has what is left of a backoff.
+    # A hold protects the access token. Once that is dead, rule 12 has what is left of a backoff.
     ends_at = snapshot.current.document.expires_at or safe_at
     return AwaitOutcome(since, until, unresolved[-1].claim_id) if snapshot.now < min(until, ends_at) else None
 

@@ -7,10 +7,11 @@ from typing import Final, NamedTuple
 
 from token_refresh.stored.access_token import believed_expiry
 from token_refresh.stored.refresh_window import LARGEST_PART, refresh_window
-from token_refresh_worker.core.attempts import DAY, Attempt, Fate
+from token_refresh.stored.times import is_possible
+from token_refresh_worker.core.attempts import CLOCK_ERROR, DAY, Attempt, Fate
 from token_refresh_worker.providers.lifetime import LIFETIMES_STATED, claims_a_day
 from token_refresh_worker.stored.document import TokenDocument
-from token_refresh_worker.stored.origin import IN_VERSIONS, ClaimStoreKind, StoreName, ending_at
+from token_refresh_worker.stored.origin import IN_VERSIONS, ClaimStoreKind, Origin, StoreName, ending_at
 
 FIRST_BACKOFF: Final = timedelta(minutes=2)
 LONGEST_BACKOFF: Final = timedelta(hours=1)
@@ -25,8 +26,6 @@ CLOCKS_APART: Final = timedelta(minutes=4)
 """How far the clocks of AWS may be apart: another assumption."""
 SETTLED: Final = STALENESS + CLOCKS_APART
 """After this time, by any clock of AWS, every read shows a write."""
-CLOCK_ERROR: Final = timedelta(hours=1)
-"""A claim from further in the future than this is not waited for, and does not count if a later one lists it."""
 LARGEST_PART_OF_WINDOW: Final = 0.55
 """The part of the refresh window to which a claim's life is cut: after a run that died, another one is in time."""
 LEAST_MARGIN: Final = timedelta(seconds=30)
@@ -74,20 +73,36 @@ def known_lifetime(document: TokenDocument, policy: Policy) -> timedelta | None:
 def believed(document: TokenDocument, stored_at: datetime, policy: Policy) -> TokenDocument:
     """Return a document as far as it is believed, and its fields: what is stored again renews no doubt.
 
-    Nothing is issued after it was stored. An expiry that can't be true is unknown, and what is written in its place is
-    what readers believe.
+    Nothing is issued, learned or seen after it was stored. An expiry that can't be true is unknown, and what is written
+    in its place is what readers believe.
     """
+    if document.origin is not None:
+        document = replace(document, origin=_believed_origin(document.origin, stored_at + CLOCK_ERROR))
     stated, known = document.expires_at, known_lifetime(document, policy)
-    expires_at, issued_at, doubted = stated, document.issued_at and min(document.issued_at, stored_at), False
+    expires_at, issued_at, doubted = stated, document.issued_at, False
+    if issued_at is not None and not is_possible(issued_at, latest=stored_at):
+        issued_at = stored_at
     if stated is not None and known is not None:
         # What an older release's run wrote must pass, or an upgrade would refresh all: it doesn't say its lifetime.
         is_older = document.origin is not None and document.origin.lifetime is None
-        doubted = stated > stored_at + (LIFETIMES_STATED if is_older else LIFETIMES_DOUBTED) * known
+        latest = stored_at + (LIFETIMES_STATED if is_older else LIFETIMES_DOUBTED) * known
+        doubted = not is_possible(stated, latest=latest)
         expires_at = stated if is_older and not doubted else believed_expiry(stated, stored_at, known)
     if (expires_at, issued_at) == (stated, document.issued_at):
         return document
     told = document.dated(expires_at, issued_at)
     return replace(told, expires_at=None, doubted_expiry=stated) if doubted else told
+
+
+def _believed_origin(origin: Origin, latest: datetime) -> Origin:
+    """Return the bookkeeping without what it dates later than that."""
+    asked, foreign, began_at = origin.asked, origin.foreign, origin.grant_began_at
+    return replace(
+        origin,
+        asked=asked if asked is not None and is_possible(asked.at, latest=latest) else None,
+        foreign=foreign if foreign is not None and is_possible(foreign.stored_at, latest=latest) else None,
+        grant_began_at=began_at if began_at is not None and is_possible(began_at, latest=latest) else None,
+    )
 
 
 def due_at(document: TokenDocument, policy: Policy) -> datetime | None:
@@ -129,8 +144,8 @@ def _ends_of(document: TokenDocument, policy: Policy) -> list[_End]:
     origin, expires_at, used_at = document.origin, document.expires_at, document.used_at
     if document.access_token is None or expires_at is None:
         return []
-    asked_left = origin.asked.left if origin and origin.asked else None
-    ends = [_End(expires_at, _window_of_token(document, policy), asked_left, is_grant=policy.token_is_grant)]
+    window, is_grant = _window_of_token(document, policy), policy.token_is_grant
+    ends = [_End(expires_at, window, _asked_left(document), is_grant=is_grant)]
     began_at, ends_at = (origin.grant_began_at, origin.grant_ends_at) if origin else (None, None)
     # By when a run's tokens were issued: another job's leave that as it was, and may not have moved the end.
     moved = began_at is not None and document.issued_at is not None and began_at >= document.issued_at
@@ -140,6 +155,18 @@ def _ends_of(document: TokenDocument, policy: Policy) -> list[_End]:
     if policy.idle is not None and used_at is not None:
         ends.append(_End(used_at + policy.idle, min(policy.idle * LARGEST_PART, LONGEST_GRANT_WINDOW)))
     return ends
+
+
+def _asked_left(document: TokenDocument) -> timedelta | None:
+    """Return what was left when a refresh was in vain; None if no run learned it of these tokens.
+
+    Another job may replace the tokens and leave the rest of the document as it was.
+    """
+    asked = document.origin.asked if document.origin else None
+    issued_at, used_at = document.issued_at, document.used_at
+    if asked is None or issued_at is None or used_at is None or used_at > issued_at:
+        return None
+    return asked.left
 
 
 class GrantEnd(NamedTuple):
@@ -152,8 +179,8 @@ class GrantEnd(NamedTuple):
     """Whether it ends since nobody uses it: each refresh moves this end."""
 
 
-def grant_end(document: TokenDocument, stored_at: datetime, policy: Policy) -> GrantEnd | None:
-    """Return the earliest end of a grant; None if nobody knows one."""
+def grant_ends(document: TokenDocument, stored_at: datetime, policy: Policy) -> list[GrantEnd]:
+    """List the known ends of a grant, passed or not. A stated one may be wrong, and the grant live on."""
     origin, used_at = document.origin, document.used_at or stored_at
     ends = []
     if origin is not None and origin.grant_ends_at is not None:
@@ -164,7 +191,12 @@ def grant_end(document: TokenDocument, stored_at: datetime, policy: Policy) -> G
         ends_at = document.expires_at or (stored_at + known if known else None)
         unused += [ends_at] if ends_at else []
     ends.extend(GrantEnd(end, ending_at(end, used_at), is_idle=True) for end in unused)
-    return min(ends, default=None)
+    return ends
+
+
+def grant_end(document: TokenDocument, stored_at: datetime, policy: Policy) -> GrantEnd | None:
+    """Return the earliest end of a grant, passed or not; None if nobody knows one."""
+    return min(grant_ends(document, stored_at, policy), default=None)
 
 
 def run_period(document: TokenDocument, policy: Policy) -> timedelta:

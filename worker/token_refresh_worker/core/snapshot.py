@@ -4,9 +4,10 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from token_refresh.errors import TokenRefreshError
-from token_refresh_worker.core.attempts import NO_TOKEN, Attempt, Fate, Ledger, fingerprint_of
+from token_refresh.stored.times import is_possible
+from token_refresh_worker.core.attempts import CLOCK_ERROR, NO_TOKEN, Attempt, Fate, Ledger, fingerprint_of
 from token_refresh_worker.core.claims import Claim, KeptTokens
-from token_refresh_worker.core.schedule import CLOCK_ERROR, Policy
+from token_refresh_worker.core.schedule import Policy
 from token_refresh_worker.core.versions import claim_version_id, published_version_id
 from token_refresh_worker.stored.document import TokenDocument
 from token_refresh_worker.stored.origin import IN_VERSIONS, ClaimStoreKind, ForeignSets, Origin, StoreName
@@ -164,7 +165,8 @@ class Snapshot:
         newest = self.newest
         if newest is None or self.ledger.attempts[-1].fate is not Fate.NO_RESULT:
             return None
-        return newest.ends_at if newest.claimed_at - CLOCK_ERROR <= self.now < newest.ends_at else None
+        began = is_possible(newest.claimed_at, latest=self.now + CLOCK_ERROR)
+        return newest.ends_at if began and self.now < newest.ends_at else None
 
     def next_claim_id(self, kind: ClaimStoreKind) -> str:
         """Derive the ID of the next claim; the first in a table follows the current version.

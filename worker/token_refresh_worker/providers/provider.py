@@ -8,7 +8,7 @@ from typing import Final
 
 from token_refresh.errors import ConfigurationError
 from token_refresh.stored.refresh_window import refresh_window
-from token_refresh.stored.times import LONGEST_LIFETIME
+from token_refresh.stored.times import LONGEST_LIFETIME, is_possible
 from token_refresh_worker.oauth.body import jwt_expiry
 from token_refresh_worker.oauth.formats import Grant, RequestFormat, ResponseFormat, RevocationFormat
 from token_refresh_worker.oauth.response import TokenResponse
@@ -93,7 +93,7 @@ class RefreshTokenLife:
         believed = [
             end
             for end in ends
-            if began_at < end < began_at + LONGEST_LIFETIME
+            if began_at < end and is_possible(end, latest=began_at + LONGEST_LIFETIME)
             if end >= nearest or (known is not None and abs(end - known) <= SAME_END)
         ]
         # What the provider states is about this grant; the profile is about all of them.
@@ -198,7 +198,9 @@ class Provider:
             return min(known or DEFAULT_LIFETIME, left) if left >= timedelta(seconds=1) else known
         if before is not None and response.lifetime == MILLISECONDS * before:
             return before
-        return documented if documented is not None and stated > LIFETIMES_STATED * documented else stated
+        if documented is None or is_possible(sent_at + stated, latest=sent_at + LIFETIMES_STATED * documented):
+            return stated
+        return documented
 
     def longest_safe_cache(self, lifetime: timedelta | None) -> timedelta:
         """Return how long a consumer may keep a token without a look at its expiry; zero if not at all.

@@ -15,12 +15,21 @@ from functools import partial
 from typing import Final
 
 from token_refresh.errors import ConfigurationError, InvalidSecretDocument, SecretAccessDenied, SecretStoreError
-from token_refresh_worker.core.attempts import LONG_AGO, Attempt, Fate, Ledger, dated, fingerprint_of, stand_in
+from token_refresh_worker.core.attempts import (
+    CLOCK_ERROR,
+    Attempt,
+    Fate,
+    Ledger,
+    believed_wait,
+    dated,
+    fingerprint_of,
+    stand_in,
+)
 from token_refresh_worker.core.claims import Claim, Record
 from token_refresh_worker.core.living import is_dead, may_live, notes_of, replaced_since, unused_of
 from token_refresh_worker.core.locked import VersionEntry, translated
 from token_refresh_worker.core.plan import shown_at
-from token_refresh_worker.core.schedule import CLOCK_ERROR, SETTLED, believed
+from token_refresh_worker.core.schedule import SETTLED, believed
 from token_refresh_worker.core.snapshot import LivingSet, PublishedCopy, Snapshot, TokenSet
 from token_refresh_worker.core.versions import CLAIM, CURRENT, is_redirect_note, response_version_id, staged_version_id
 from token_refresh_worker.run.failures import grant_revoked, no_value, published_itself, unreadable_document
@@ -239,7 +248,7 @@ class SnapshotReader:
             record = Record(fate=Fate.UNREAD)
         if record.fate is Fate.UNREAD:
             attempt = replace(attempt, versions=attempt.versions + 1)
-        retry_at = None if attempt.claimed_at == LONG_AGO else record.retry_at
+        retry_at = believed_wait(record.retry_at, attempt.claimed_at)
         return replace(attempt, fate=record.fate, next_fingerprint=record.next_fingerprint, retry_at=retry_at)
 
     def _staged_under(self, attempt: Attempt) -> TokenSet | None:

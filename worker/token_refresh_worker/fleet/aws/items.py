@@ -21,7 +21,7 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any, Final, Literal, TypeVar
 
-from token_refresh.stored.times import LATEST_SECONDS
+from token_refresh.stored.times import LATEST_SECONDS, is_possible
 from token_refresh_worker.core.announcement import Transition
 from token_refresh_worker.fleet.core.breaker import STORE, Breaker, BreakerReason, StoreHealth
 from token_refresh_worker.fleet.core.enrolment import Tombstone
@@ -123,7 +123,7 @@ def read_row(item: Item, now: datetime) -> Row:
         provider=_readable(item, "provider", "S", _provider) or UNKNOWN_PROVIDER,
         added_at=_readable(item, "added_at", "N", moment) or _LONG_AGO,
         next_at=_readable(item, "next_at", "N", moment) or _LONG_AGO,
-        seen=seen if seen is not None and max(seen.at, (seen.sent or seen).at) <= now + AHEAD else None,
+        seen=seen if seen and is_possible(max(seen.at, (seen.sent or seen).at), latest=now + AHEAD) else None,
         pause=_readable(item, PAUSE, "S", read_pause),
         unsent=_readable(item, "unsent", "SS", _read_changes) or frozenset(),
     )
@@ -181,7 +181,8 @@ def read_dispatch(item: Item, now: datetime) -> LastDispatch:
     if until is None:
         return LastDispatch()
     # The limit is for damage, as with a pause.
-    told = _readable(item, "told", "S", _read_told) if now < until <= now + AHEAD else None
+    lasts = now < until and is_possible(until, latest=now + AHEAD)
+    told = _readable(item, "told", "S", _read_told) if lasts else None
     return replace(told or LastDispatch(), at=until - LEASE)
 
 

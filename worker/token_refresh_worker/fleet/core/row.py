@@ -13,6 +13,7 @@ from typing import Final
 from token_refresh.aws.arn import secret_name
 from token_refresh.errors import ReauthorizationRequired
 from token_refresh.stored.refresh_window import overdue_below
+from token_refresh.stored.times import is_possible
 from token_refresh_worker.core.announcement import Transition
 from token_refresh_worker.run.outcome import CopyState, CurrentTokens
 
@@ -218,7 +219,8 @@ def pause_of_row(row: Row, pauses: Pauses, now: datetime) -> Pause | None:
     """Return the pause that holds up a row, of the fleet, its provider or itself: the one that ends last."""
     wanted = (pauses.fleet, pauses.providers.get(row.provider), row.pause)
     # Nobody wants a longer pause. The hour is for an operator's clock that runs ahead.
-    held = (p for p in wanted if p is not None and now < p.until <= now + LONGEST_FLEET_PAUSE + AHEAD)
+    latest = now + LONGEST_FLEET_PAUSE + AHEAD
+    held = (p for p in wanted if p is not None and now < p.until and is_possible(p.until, latest=latest))
     return max(held, key=lambda p: p.until, default=None)
 
 
