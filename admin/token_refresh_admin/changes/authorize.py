@@ -75,7 +75,7 @@ class Target:
             raise lost from None
 
 
-def complete_authorization(  # noqa: PLR0913 - the last two by name
+def complete_authorization(  # noqa: PLR0913 - the last three by name
     parts: RunDependencies,
     authorization: AuthorizationRequest,
     target: Target,
@@ -83,11 +83,13 @@ def complete_authorization(  # noqa: PLR0913 - the last two by name
     *,
     take: Callable[[], datetime],
     keeps_client: bool = False,
+    lost_claim: str | None = None,
 ) -> StoredGrant:
     """Exchange the code with the provider that the target's `fields` say, and store the tokens.
 
     `take` is called when the redirect's account is found right, before the exchange. It returns the time by the
     service's clock, so that the stored expiry is never too late. `keeps_client` stores the client beside the tokens.
+    `lost_claim` is what `find_lost_claim` found.
     """
     fields, provider = target.fields(redirect), parts.provider
     # What the response before it brought says nothing about this one.
@@ -101,6 +103,7 @@ def complete_authorization(  # noqa: PLR0913 - the last two by name
         sent_at=sent_at,
         asked_scope=authorization.scope,
         client=authorization.client if keeps_client else None,
+        lost_claim=lost_claim,
     )
     return target.store(parts, redirect, grant)
 

@@ -33,7 +33,7 @@ from token_refresh_worker.providers.provider import Provider
 from token_refresh_worker.run.ports import REQUEST_TIMEOUT_SECONDS, RunDependencies
 from token_refresh_worker.stored.credentials import ClientCredentials
 from token_refresh_worker.stored.document import TokenDocument, read_document
-from token_refresh_worker.stored.origin import IN_VERSIONS, Origin, read_origin
+from token_refresh_worker.stored.origin import IN_VERSIONS, ClaimStoreKind, Origin, read_origin
 
 SWAPS: Final = 5
 """How often something else may become current while tokens are stored; after that they replace whatever is there."""
@@ -65,6 +65,8 @@ class NewGrant:
     """The scopes that were asked for: a response that omits them grants these (RFC 6749 section 5.1)."""
     client: ClientCredentials | None = None
     """Credentials to store beside the tokens."""
+    lost_claim: str | None = None
+    """The claim that the claim table has lost, see `find_lost_claim`: the tokens don't name it."""
 
     def store(
         self,
@@ -115,6 +117,8 @@ class NewGrant:
         provider, claim_store, before = parts.provider, parts.policy.claim_store, read_origin(fields)
         # Claims in the secret also go on after those of a table, which may be lost: its fence is older than they are.
         known = before if before is not None and claim_store in {IN_VERSIONS, before.claim_store} else None
+        if known is not None and known.claim_id is not None and known.claim_id == self.lost_claim:
+            known = None
         tokens, page = self.tokens, provider.authorization
         stated, store = tokens.refresh_token_ends, claim_store.kind
         ends_at = provider.refresh_token.ends_at(self.sent_at, stated=stated, begins=True, store=store)
@@ -132,6 +136,22 @@ class NewGrant:
             scopes=asked if tokens.scopes is None else tokens.scopes,
             extra_names=provider.extra_names,
         )
+
+
+def find_lost_claim(parts: RunDependencies, known: Mapping[str, object]) -> str | None:
+    """Return the claim that a secret names and its claim table has lost; None if nothing shows a loss.
+
+    A run takes new tokens that name it for tokens that a lost claim may have used. Before they are issued, none has.
+    """
+    origin = read_origin(known)
+    if origin is None or origin.claim_id is None or origin.claim_store != parts.policy.claim_store:
+        return None
+    if origin.claim_store.kind is not ClaimStoreKind.TABLE:
+        return None
+    with suppress(TokenRefreshError):  # Whoever may not read the table consents all the same.
+        newest = parts.claims.newest().claim
+        return origin.claim_id if newest is None or newest.number < origin.number else None
+    return None
 
 
 def _where_claims_went(

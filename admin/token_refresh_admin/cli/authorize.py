@@ -35,7 +35,7 @@ from token_refresh_admin.changes.authorize import (
     name_account,
 )
 from token_refresh_admin.changes.change import document_of, fields_of, prove_write
-from token_refresh_admin.changes.store import base_document
+from token_refresh_admin.changes.store import base_document, find_lost_claim
 from token_refresh_admin.cli.browser import authorized, opened
 from token_refresh_admin.cli.command import ClientFile, command
 from token_refresh_admin.cli.context import Context
@@ -352,7 +352,15 @@ def _complete(
     # The provider may have ended the old grant: new tokens that are not stored leave none.
     with finishing("The tokens are stored first."):
         take = partial(read_clock, context)
-        stored = complete_authorization(parts, authorization, target, redirect, take=take, keeps_client=keeps_client)
+        stored = complete_authorization(
+            parts,
+            authorization,
+            target,
+            redirect,
+            take=take,
+            keeps_client=keeps_client,
+            lost_claim=find_lost_claim(parts, target.known),
+        )
     expires_at, account = stored.document.expires_at, provider.account(stored.document.fields)
     say_done(
         "Authorized: the tokens are stored.",

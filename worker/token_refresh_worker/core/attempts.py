@@ -95,6 +95,20 @@ class Ledger:
         issued = max((i for i, a in enumerate(self.attempts) if a.next_fingerprint == fingerprint), default=-1)
         return tuple(a for a in self.attempts[issued + 1 :] if a.fingerprint == fingerprint)
 
+    def issued_again(self, fingerprint: str, issued_at: datetime) -> "Ledger":
+        """Return the ledger as a consent sees it that brought a refresh token: earlier attempts were not on this one.
+
+        A provider may return the very text that it issued before. An attempt in the second of the consent stays: times
+        are in whole seconds, so it may have been the first one on the new token.
+        """
+        earlier = issued_at.replace(microsecond=0)
+        return Ledger(
+            tuple(
+                replace(a, fingerprint=NO_TOKEN) if a.fingerprint == fingerprint and a.claimed_at < earlier else a
+                for a in self.attempts
+            )
+        )
+
     def unresolved(self, fingerprint: str) -> tuple[Attempt, ...]:
         """Return the attempts that may have redeemed a token and stored none; the grace counts from the first."""
         return tuple(a for a in self.on_token(fingerprint) if a.fate.unresolved)

@@ -160,7 +160,8 @@ class _Rebuilt:
     def _may_be_on_current(self, claim_id: str, tokens: Mapping[str, str]) -> bool:
         """Whether a claim without a result may be on the current token: nothing shows that a newer one was there."""
         issued_at = min(self.current.document.issued_at or self.current.stored_at, self.current.stored_at)
-        if self.dates[claim_id] < self.current.stored_at and self._is_first(issued_at):
+        # Dates are whole seconds: in a tie, the consent wins.
+        if self.dates[claim_id] <= self.current.stored_at and self._is_first(issued_at):
             return False
         # In whole seconds, the current tokens may look older than the claim that brought them.
         others = (c for c in self.chain[: self.chain.index(claim_id)] if tokens[c] != tokens[self.current.version_id])

@@ -23,6 +23,17 @@ class TokenSet:
     document: TokenDocument
     labels: frozenset[str] = frozenset()
 
+    @property
+    def fingerprint(self) -> str:
+        """The fingerprint of its refresh token."""
+        return fingerprint_of(self.document.redeemed_token)
+
+    @property
+    def is_consent(self) -> bool:
+        """Whether these are the tokens of a consent, as it brought them: no claim of before is on them."""
+        origin = self.document.origin
+        return origin is not None and origin.authorized and origin.token == self.fingerprint
+
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class PublishedCopy:
@@ -78,7 +89,7 @@ class Snapshot:
     @property
     def fingerprint(self) -> str:
         """The fingerprint of the current refresh token."""
-        return fingerprint_of(self.current.document.redeemed_token)
+        return self.current.fingerprint
 
     @property
     def on_version(self) -> tuple[Attempt, ...]:
@@ -161,12 +172,23 @@ class Snapshot:
 
     @property
     def open_until(self) -> datetime | None:
-        """When the newest claim ends, if it is open: nothing is stored under it, so a run may be redeeming."""
+        """When the newest claim ends, if it is open: nothing is stored under it, so a run may be redeeming.
+
+        The claim of an earlier set holds back no consent: whatever that run brings, it doesn't follow from its tokens.
+        """
         newest = self.newest
         if newest is None or self.ledger.attempts[-1].fate is not Fate.NO_RESULT:
             return None
+        if self.current.is_consent and self._is_of_earlier_set(self.ledger.attempts[-1]):
+            return None
         began = is_possible(newest.claimed_at, latest=self.now + CLOCK_ERROR)
         return newest.ends_at if began and self.now < newest.ends_at else None
+
+    def _is_of_earlier_set(self, newest: Attempt) -> bool:
+        """Whether a claim is on tokens that a consent replaced. Of one that nobody can read, the date says it."""
+        if newest.fingerprint == NO_TOKEN:
+            return newest.claimed_at <= self.current.stored_at
+        return newest.fingerprint != self.fingerprint
 
     def next_claim_id(self, kind: ClaimStoreKind) -> str:
         """Derive the ID of the next claim; the first in a table follows the current version.

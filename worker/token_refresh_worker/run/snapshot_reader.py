@@ -209,7 +209,11 @@ class SnapshotReader:
 
     def _ledger_of(self, newest: Claim, current: TokenSet) -> Ledger:
         latest = self._now + CLOCK_ERROR
-        return translated(Ledger(tuple(dated(a, latest) for a in (*newest.earlier, newest))), current)
+        ledger = translated(Ledger(tuple(dated(a, latest) for a in (*newest.earlier, newest))), current)
+        issued_at = current.document.issued_at
+        if not current.is_consent or issued_at is None:
+            return ledger
+        return ledger.issued_again(current.fingerprint, issued_at)
 
     def _resolved(self, ledger: Ledger, newest: Claim, current: TokenSet, *, every: bool = False) -> Ledger:
         fingerprint = fingerprint_of(current.document.redeemed_token)
