@@ -21,10 +21,7 @@ def is_dead(snapshot: Snapshot, policy: Policy, limit: timedelta) -> bool:
     if stored is not None and snapshot.successor is None and not snapshot.locked:
         return snapshot.now >= shown_at(stored, limit)
     rejected = _rejected(snapshot.ledger, stored.next_fingerprint or NO_TOKEN if stored else snapshot.fingerprint)
-    origin = snapshot.current.document.origin
-    # A new consent may bring the same refresh token: the rejection was of the old one.
-    again = origin is not None and origin.authorized and origin.token == snapshot.fingerprint
-    return rejected is not None and not (stored is None and again and rejected.claimed_at < snapshot.issued_at)
+    return rejected is not None
 
 
 def replaced_since(snapshot: Snapshot) -> datetime:
