@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from proof.operators import ANY_BACK, LOSE_KEY, SPOIL_STAGED
 from proof.ports import Ended, Send
-from proof.providers import OTHERS, Provider, parse
+from proof.providers import OTHERS, Provider, family_of, parse
 from proof.store import (
     FULL,
     PUBLISHED,
@@ -140,6 +140,18 @@ class Invariants:
         """Whether the current version says that the grant was revoked."""
         text = self._store.texts(state)[self._store.labels(state, TOKENS)[CURRENT]]
         return "revoked_at" in origin_of(text)
+
+    def is_new_consent(self, state: int) -> bool:
+        """Whether the current tokens are those of a consent, and no claim is on them yet."""
+        item, versions = self._store.table(state).item, self._store.texts(state)
+        text = versions[self._store.labels(state, TOKENS)[CURRENT]]
+        origin, token = origin_of(text), _fingerprint(self.current_refresh_token(state))
+        texts = [*versions.values(), *([item.text] if item else [])]
+        # A claim names the token that it is on, and those of the claims before it.
+        is_claimed = any(f'"{token}"' in text for text in texts if '"nonce"' in text)
+        # What a table has lost after the consent may have been a claim on these tokens.
+        is_lost = origin.get("store") == "table" and _number(text) > (item.number if item else 0)
+        return origin.get("authorized") is True and origin.get("token") == token and not (is_claimed or is_lost)
 
     def _check_kept_is_stored(self, before: int, after: int, provider: Provider) -> None:
         """What the table keeps goes only after it is stored, or after a person authorized again.
@@ -290,9 +302,9 @@ class Invariants:
             raise Violation("after a finished run the published copy is of another version")
 
     @staticmethod
-    def check_send(sending: int, call: Send) -> None:
-        """At most one redemption is in flight, and each goes to the host that issued the token."""
-        if sending > 1:
+    def check_send(sending: list[str], call: Send) -> None:
+        """At most one redemption of a grant is in flight, and each goes to the host that issued the token."""
+        if sending.count(family_of(call.refresh_token)) > 1:
             raise Violation("two redemptions are in flight")
         if call.host != HOST:
             raise Violation("a refresh token was sent to another host")
@@ -416,11 +428,11 @@ class Invariants:
     def reachable(self, state: int, provider: Provider, now: int) -> bool:
         """Whether a stored token set of the current one's family is alive at the provider."""
         current = self.current_refresh_token(state)
-        family = current.partition(".")[0]
+        family = family_of(current)
         table = self._store.table(state)
         kept = table.item.kept_tokens if table.item and not table.key_gone else None
         tokens = [refresh_token_of(text) for text in (*self._store.texts(state).values(), kept or "")]
-        return any(token.partition(".")[0] == family and provider.alive(token, now) for token in tokens if token)
+        return any(family_of(token) == family and provider.alive(token, now) for token in tokens if token)
 
 
 def _number(text: str) -> int:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from proof.ports import authorized
-from proof.providers import STRANGERS, Provider, first_document, parse
+from proof.providers import STRANGERS, Provider, family_of, first_document, parse
 from proof.store import (
     SPELLINGS,
     TOKENS,
@@ -131,6 +131,13 @@ class Scene:
         table = self.store.table(self.state)
         return (table.item.claim_id if table.item else None) or self.labels.get(CLAIM)
 
+    @property
+    def lost_claim(self) -> str | None:
+        """The claim that the current set names, if the claim table has lost it."""
+        origin, item = origin_of(self.versions[self.current]), self.store.table(self.state).item
+        is_lost = origin.get("store") == "table" and origin.get("number", 0) > (item.number if item else 0)
+        return origin.get("claim") if is_lost else None
+
     def older_sets(self) -> list[str]:
         """The last token sets that were current before this one, newest first."""
         known = len(self.provider.families)
@@ -146,7 +153,7 @@ class Scene:
         for version_id, text in self.versions.items():
             token = refresh_token_of(text)
             if token and parse(token)[0] < len(self.provider.families):
-                by_family.setdefault(token.partition(".")[0], {})[token] = version_id
+                by_family.setdefault(family_of(token), {})[token] = version_id
         sets = [list(versions.values()) for versions in by_family.values()]
         chosen = dict.fromkeys(v for versions in sets for v in (*versions[:2], versions[-1]))
         current = refresh_token_of(self.versions[self.current])
@@ -183,7 +190,8 @@ def _authorize(scene: Scene, name: str) -> Iterator[Action]:
     expires_at = max(scene.now, EPOCH_SECONDS) + LIFETIME_SECONDS
     document = first_document(refresh_token.replace("r", "a"), refresh_token, expires_at)
     if name == AUTHORIZE:
-        document = authorized(scene.scenario, scene.versions[scene.current], refresh_token, scene.now)
+        text = scene.versions[scene.current]
+        document = authorized(scene.scenario, text, refresh_token, scene.now, lost_claim=scene.lost_claim)
     yield Action(name, scene.saved(document), after)
 
 

@@ -60,7 +60,7 @@ from token_refresh_admin.changes.publish import PublishedCopyBeforeChange
 from token_refresh_admin.changes.recover import UnreadResponse
 from token_refresh_admin.changes.restore import check_claims, choose, prepare
 from token_refresh_admin.changes.revoke import revoke_grant
-from token_refresh_admin.changes.store import NewGrant
+from token_refresh_admin.changes.store import NewGrant, find_lost_claim
 from token_refresh_worker.adapters.version_claims import VersionClaims
 from token_refresh_worker.core import attempts, claims, plan, snapshot, versions
 from token_refresh_worker.core.attempts import MOST_REDEMPTIONS
@@ -318,9 +318,10 @@ class CommandRun:
         known = fields_of(self.parts.store.read(label=versions.CURRENT))
         if (origin := read_origin(known)) is not None:  # As the command's settings have it.
             self.parts = replace(self.parts, policy=replace(self.parts.policy, claim_store=origin.claim_store))
+        lost_claim = find_lost_claim(self.parts, known)
         sent_at = datetime.fromtimestamp(self._ports.now, UTC)
         tokens: Any = self._ports.ask(Authorize())
-        stored = NewGrant(tokens=tokens, sent_at=sent_at).store(self.parts, known, dict)
+        stored = NewGrant(tokens=tokens, sent_at=sent_at, lost_claim=lost_claim).store(self.parts, known, dict)
         stored.copy.replace(stored.document, stored.version_id)
 
     def _by_hand(self) -> None:
@@ -371,10 +372,13 @@ class CommandRun:
         self._ports.ask(Revoke(request.fields["token"]))
 
 
-def authorized(scenario: Scenario, text: str, refresh_token: str, now: int) -> dict[str, object]:
+def authorized(
+    scenario: Scenario, text: str, refresh_token: str, now: int, *, lost_claim: str | None
+) -> dict[str, object]:
     """Return the document that `authorize` stores, for a search in which all of it happens at one moment."""
     parts = CommandRun(scenario, _Nowhere(now), "a").parts
-    grant = NewGrant(tokens=first_response(refresh_token), sent_at=datetime.fromtimestamp(now, UTC))
+    sent_at = datetime.fromtimestamp(now, UTC)
+    grant = NewGrant(tokens=first_response(refresh_token), sent_at=sent_at, lost_claim=lost_claim)
     return dict(grant.document(parts, json.loads(text)).fields)
 
 

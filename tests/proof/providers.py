@@ -183,6 +183,11 @@ class Provider(NamedTuple):
         return self._replace(families=(*self.families[:number], family, *self.families[number + 1 :]))
 
 
+def family_of(refresh_token: str) -> str:
+    """Return what the tokens of one authorization have in common."""
+    return refresh_token.partition(".")[0]
+
+
 def parse(refresh_token: str) -> tuple[int, int]:
     """Read a refresh token's family and place."""
     family, index = refresh_token.removeprefix("r").split(".")

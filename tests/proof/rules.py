@@ -15,6 +15,7 @@ from proof.providers import (
     NO_RESPONSE,
     HttpResponse,
     Provider,
+    family_of,
     first_response,
     misnamed,
     parse,
@@ -148,10 +149,9 @@ class Rules:
 
     def changes(self, world: World) -> Iterator[Change]:
         """Return every event that is possible in a world, with what comes of it."""
-        sending = 0
-        for number in world.workers:
-            position = self.positions[number]
-            sending += bool(position.plan) and isinstance(self.workers.call(position.node), Send)
+        positions = [self.positions[number] for number in world.workers]
+        calls = [self.workers.call(position.node) for position in positions if position.plan]
+        sending = [family_of(call.refresh_token) for call in calls if isinstance(call, Send)]
         for place, number in enumerate(world.workers):
             worker = self.positions[number]
             if worker.plan:
@@ -161,7 +161,7 @@ class Rules:
         yield from self._landing(world)
         yield from self._outage(world)
 
-    def _moves(self, world: World, place: int, worker: Worker, sending: int) -> Iterator[Change]:
+    def _moves(self, world: World, place: int, worker: Worker, sending: list[str]) -> Iterator[Change]:
         call = self.workers.call(worker.node)
         match call:
             case Read() | List() | ListIds() | ReadTable() | Open():
@@ -238,7 +238,7 @@ class Rules:
         excused = self.scenario.frozen or table.losses > 0 or table.key_gone
         return worker._replace(unstored=-1) if reply is True else worker._replace(unkept=excused)
 
-    def _send(self, world: World, place: int, worker: Worker, call: Send, sending: int) -> Iterator[Change]:
+    def _send(self, world: World, place: int, worker: Worker, call: Send, sending: list[str]) -> Iterator[Change]:
         provider = self.providers[world.provider]
         after, response, _ = provider.redeem(call.refresh_token, world.now)
         event = Event(place, call, "", response)
@@ -281,7 +281,7 @@ class Rules:
             yield self._advance(refused, place, worker, Event(place, call, "", CLIENT_REJECTED))
 
     def _ask(
-        self, world: World, place: int, worker: Worker, call: Authorize | Revoke, sending: int
+        self, world: World, place: int, worker: Worker, call: Authorize | Revoke, sending: list[str]
     ) -> Iterator[Change]:
         """Let the provider give a new grant, or end one; its response may be lost."""
         provider = self.providers[world.provider]
