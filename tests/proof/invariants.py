@@ -142,16 +142,18 @@ class Invariants:
         return "revoked_at" in origin_of(text)
 
     def is_new_consent(self, state: int) -> bool:
-        """Whether the current tokens are those of a consent, and no claim is on them yet."""
+        """Whether the current tokens are those of a consent, no claim was on them yet, and nobody put them back."""
         item, versions = self._store.table(state).item, self._store.texts(state)
         text = versions[self._store.labels(state, TOKENS)[CURRENT]]
         origin, token = origin_of(text), _fingerprint(self.current_refresh_token(state))
         texts = [*versions.values(), *([item.text] if item else [])]
+        is_put_back = [refresh_token_of(other) for other in versions.values()].count(refresh_token_of(text)) > 1
         # A claim names the token that it is on, and those of the claims before it.
         is_claimed = any(f'"{token}"' in text for text in texts if '"nonce"' in text)
         # What a table has lost after the consent may have been a claim on these tokens.
         is_lost = origin.get("store") == "table" and _number(text) > (item.number if item else 0)
-        return origin.get("authorized") is True and origin.get("token") == token and not (is_claimed or is_lost)
+        is_used = is_claimed or is_put_back or is_lost
+        return origin.get("authorized") is True and origin.get("token") == token and not is_used
 
     def _check_kept_is_stored(self, before: int, after: int, provider: Provider) -> None:
         """What the table keeps goes only after it is stored, or after a person authorized again.
