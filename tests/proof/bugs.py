@@ -92,6 +92,9 @@ first_named: Final = puts(
 always_repeats: Final = puts(redemption_module, "may_be_sent_again", lambda *_: True)
 own_grace: Final = puts(Snapshot, "counted_grace", lambda _, policy: policy.replay_grace)
 authorized_where_the_claims_were: Final = puts(store_module, "_where_claims_went", lambda parts, *_: parts)
+held_by_any_attempt: Final = puts(
+    Ledger, "unresolved", lambda self, _: tuple(a for a in self.attempts if a.fate.unresolved)
+)
 no_anchor: Final = puts(Snapshot, "missing_claim_id", property(lambda _: None))
 one_lost_claim: Final = puts(plan_module, "LOST_CLAIMS", 1)
 lost_table_from_an_old_view: Final = puts(Actions, "_is_current", lambda *_: True)

@@ -3,12 +3,15 @@
 from dataclasses import replace
 from typing import Final
 
-from proof.operators import EDIT, LOSE_SUCCESSOR, MOVE_BACK, UNLABEL
+from proof.operators import EDIT, LOSE_SUCCESSOR, LOSE_TABLE, MOVE_BACK, UNLABEL
 from proof.world import CLAIM_ENDS, HOUR_PASSES, OTHER_TABLE, Budget, Deployment, scenario
 
 AUTHORIZED: Final = scenario("authorized", "f", "a", crashes=1, published=True)
 AUTHORIZED_EDITED: Final = scenario("authorized, edited", "s", "a", operator=(EDIT,))
 AUTHORIZED_MOVED: Final = scenario("authorized, moved", "m", "a", other=Deployment(claims=OTHER_TABLE), before=1)
+AUTHORIZED_TABLE_LOST: Final = scenario(
+    "table lost, authorized", "f", "a", crashes=1, claims="table", operator=(LOSE_TABLE,), before=1
+)
 OTHER_CLIENT: Final = scenario("another client", "s", "c", crashes=1)
 RESTORED: Final = scenario("restored", "s", "x", crashes=1, published=True, before=2)
 REVOKED: Final = scenario("revoked", "s", "v", crashes=1, published=True, before=1)

@@ -139,6 +139,7 @@ _PLANTED: Final[tuple[tuple[str, bugs.Bug, Scenario], ...]] = (
     ("restored over whatever is current", bugs.restored_over_anything, commanded.RESTORED),
     ("authorized over an edit", bugs.authorized_over_an_edit, commanded.AUTHORIZED_EDITED),
     ("authorized where the claims were", bugs.authorized_where_the_claims_were, commanded.AUTHORIZED_MOVED),
+    ("an attempt on another token holds back a consent", bugs.held_by_any_attempt, commanded.AUTHORIZED),
     ("revoked past an open claim", bugs.revoked_past_an_open_claim, commanded.REVOKED),
     ("attempts forgotten in a pause", bugs.pause_forgets, small.PAUSED),
     ("kept tokens always needed", bugs.always_needed, outages.KEY_DELETED),

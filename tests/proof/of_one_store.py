@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from proof.commanded import AUTHORIZED_TABLE_LOST
 from proof.operators import (
     AUTHORIZE,
     COPY_BACK,
@@ -101,6 +102,7 @@ TABLE: Final = (
     SHORT_LIVED,
     TABLE_LOST_FORCED,
     scenario("authorized, table lost", "f", "f", operator=(AUTHORIZE, LOSE_TABLE), actions=2, before=1),
+    AUTHORIZED_TABLE_LOST,
     scenario("fleet: a message comes twice", "s", "s", "s", crashes=1, losses=1),
     scenario(
         "fleet: a row is early, late or lost",
