@@ -34,6 +34,22 @@ def test_restore(cli: Cli, tokens: Tokens, store: SecretsManagerServer) -> None:
     assert old == unmarked(tokens)
 
 
+def test_a_copy_renews_no_lifetime(cli: Cli, tokens: Tokens, store: SecretsManagerServer) -> None:
+    """An expiry that can't be true is a day after the token was first stored, however often that was copied since."""
+    day = DAY.total_seconds()
+    store.clock_offset_seconds -= 5 * day
+    first = tokens.store(expires_in=400 * DAY)
+    store.clock_offset_seconds += 4 * day
+    copy = tokens.put(tokens.current() | {"note": "edited"})
+    tokens.store(expires_in=DAY)
+    store.clock_offset_seconds += day
+
+    for version_id in (first, copy):
+        cli("restore", "--version", version_id, "--yes")
+        assert tokens.current()["expiresAt"] / 1000 == pytest.approx(time.time() - 4 * day, abs=60)
+        assert "BROKEN" in cli("status").screen
+
+
 def test_a_set_whose_token_was_used(cli: Cli, tokens: Tokens, store: SecretsManagerServer) -> None:
     """A run puts the tokens that it received on top of an older set, and on an edit of that; the command says so."""
     old = tokens.store(expires_in=DAY)

@@ -167,6 +167,11 @@ class VersionHistory:
         ]
         return sorted(marked, key=lambda version: version.created_at, reverse=True)
 
+    def first_stored(self, document: TokenDocument) -> datetime:
+        """When the access token of one of these versions was first stored: a copy lives no longer than its original."""
+        same = [v for v in self.listed if v.document and v.document.access_token == document.access_token]
+        return min(version.created_at for version in same)
+
     def snapshot(self, current: SecretVersion) -> Snapshot:
         """Read what a run would read if that version were current.
 

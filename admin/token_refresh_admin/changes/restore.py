@@ -103,7 +103,7 @@ def prepare(
         raise version_locked(secret, chosen.version_id, label, chosen.keys, what=what)
     if chosen.document is None or version is None or version.value is None:
         raise ChangeFailed(f"version {chosen.version_id} holds no token set", fix=_alternatives(past))
-    value = _marked(past, version, policy_of)
+    value = _marked(past, replace(version, created_at=past.first_stored(chosen.document)), policy_of)
     snapshot = past.snapshot(replace(version, value=value))
     policy = policy_of(snapshot.current.document.fields)
     step = plan(snapshot, RunState(), policy)
