@@ -135,8 +135,10 @@ class Scene:
     def lost_claim(self) -> str | None:
         """The claim that the current set names, if the claim table has lost it."""
         origin, item = origin_of(self.versions[self.current]), self.store.table(self.state).item
-        is_lost = origin.get("store") == "table" and origin.get("number", 0) > (item.number if item else 0)
-        return origin.get("claim") if is_lost else None
+        claim, number = origin.get("claim"), origin.get("number")
+        if origin.get("store") != "table" or not isinstance(claim, str) or not isinstance(number, int):
+            return None
+        return claim if number > (item.number if item else 0) else None
 
     def older_sets(self) -> list[str]:
         """The last token sets that were current before this one, newest first."""

@@ -83,6 +83,30 @@ def test_a_set_that_somebody_stored_by_hand_is_named(store: ClaimStoreKind) -> N
 
 
 @STORES
+@pytest.mark.parametrize("refreshes", [0, 1])
+def test_what_a_run_or_a_command_stored_is_named_before_what_a_stranger_did(
+    store: ClaimStoreKind, refreshes: int
+) -> None:
+    """A stranger's newer set may be of another grant. It is named where there is nothing else."""
+    world = TwoGrants(store)
+    ours = [world.by_command()]
+    for _ in range(refreshes):
+        ours.append(world.refresh("b1"))
+    world.pass_time(MINUTE)
+    now = world.clock.service_now
+    world.save(refreshToken="stranger", issued_at=now, expires_at=now + DAY)
+    strangers = world.labels()[CURRENT]
+    world.put_back(world.a1)
+    world.pass_time(HOUR)
+
+    with pytest.raises(InvalidSecretDocument, match=f"--version {ours[-1]}`"):
+        world.execute()
+    for version_id in ours:
+        world.model.drop(SECRET_ID, version_id)
+    assert LivingSet(version_id=strangers, stored_at=now, is_foreign=True) == world.found()
+
+
+@STORES
 def test_without_the_list_the_ledger_is_left(store: ClaimStoreKind) -> None:
     """A caller that may not list versions finds what a run has brought, and nothing else."""
     brought, by_hand = TwoGrants(store), TwoGrants(store)

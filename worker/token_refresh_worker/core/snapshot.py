@@ -58,6 +58,8 @@ class LivingSet:
     stored_at: datetime
     locked: bool = False
     """Whether KMS refuses to decrypt it."""
+    is_foreign: bool = False
+    """Whether neither a run nor a command of ours stored it: then it may be of another grant, and ours come first."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
@@ -84,7 +86,7 @@ class Snapshot:
     is_dead: bool = False
     """Whether the current tokens, or the last that they lead to, are known to be dead."""
     living: LivingSet | None = None
-    """The newest set that may be alive, where the current tokens are dead."""
+    """The newest set of ours that may be alive, else the newest of others, where the current tokens are dead."""
 
     @property
     def fingerprint(self) -> str:

@@ -100,7 +100,7 @@ class SnapshotReader:
         if not is_dead(snapshot, policy, limit):
             return snapshot
         self.memory.locked_set = None
-        living = max(self._living(snapshot), key=lambda living: living.stored_at, default=None)
+        living = max(self._living(snapshot), key=lambda found: (not found.is_foreign, found.stored_at), default=None)
         return replace(snapshot, is_dead=True, living=living, now=self._now)
 
     def _living(self, snapshot: Snapshot) -> Iterator[LivingSet]:
@@ -109,7 +109,7 @@ class SnapshotReader:
         for attempt in unused_of(ledger, since):
             staged, version_id = self._staged_under(attempt), staged_version_id(attempt.claim_id, attempt.version_id)
             if staged is not None:
-                if self._may_live(staged, snapshot):
+                if self._may_live(self._beside(staged, snapshot)):
                     yield LivingSet(version_id=version_id, stored_at=staged.stored_at)
             elif attempt.claim_id in self._locked:
                 yield LivingSet(version_id=version_id, stored_at=attempt.claimed_at, locked=True)
@@ -124,16 +124,23 @@ class SnapshotReader:
             is_locked = True
             with IgnoreKmsRefusals(), suppress(InvalidSecretDocument, ConfigurationError):
                 found, is_locked = self._read(version_id=version.version_id), False
-                if found is not None and self._may_live(self._token_set(found), snapshot):
-                    yield LivingSet(version_id=version.version_id, stored_at=version.created_at)
+                if found is None:
+                    continue
+                beside = self._beside(self._token_set(found), snapshot)
+                if self._may_live(beside):
+                    stored_at, is_foreign = version.created_at, beside.is_foreign
+                    yield LivingSet(version_id=version.version_id, stored_at=stored_at, is_foreign=is_foreign)
             if is_locked:
                 self.memory.locked_set = version
 
-    def _may_live(self, other: TokenSet, snapshot: Snapshot) -> bool:
+    def _beside(self, other: TokenSet, snapshot: Snapshot) -> Snapshot:
+        """Return the snapshot with another set as the current one."""
         # Of claims that KMS refuses, each document reveals the fingerprint of its own token alone.
         ledger = translated(snapshot.ledger, other)
-        beside = replace(snapshot, current=other, ledger=ledger, successor=None, locked=False)
-        return may_live(beside, self.parts.policy_for(other.document))
+        return replace(snapshot, current=other, ledger=ledger, successor=None, locked=False)
+
+    def _may_live(self, beside: Snapshot) -> bool:
+        return may_live(beside, self.parts.policy_for(beside.current.document))
 
     def claim_named(self, claim_id: str, number: int, previous: Claim | None, current: TokenSet) -> Claim | None:
         """Read a claim that is known by its ID and number; None if it can't be read yet."""
