@@ -89,9 +89,7 @@ def test_what_a_run_or_a_command_stored_is_named_before_what_a_stranger_did(
 ) -> None:
     """A stranger's newer set may be of another grant. It is named where there is nothing else."""
     world = TwoGrants(store)
-    ours = [world.by_command()]
-    for _ in range(refreshes):
-        ours.append(world.refresh("b1"))
+    ours = [world.by_command(), *(world.refresh("b1") for _ in range(refreshes))]
     world.pass_time(MINUTE)
     now = world.clock.service_now
     world.save(refreshToken="stranger", issued_at=now, expires_at=now + DAY)
