@@ -1,16 +1,22 @@
 """What a run says when a request for tokens failed, or the grant is dead or in doubt."""
 
-from typing import assert_never
+from itertools import takewhile
+from typing import Final, assert_never
 
 from token_refresh import errors
 from token_refresh.advice import Advice, Command
-from token_refresh_worker.core.attempts import LONG_AGO
+from token_refresh_worker.core.attempts import LONG_AGO, Fate
 from token_refresh_worker.core.locked import VersionEntry
-from token_refresh_worker.core.snapshot import LivingSet
+from token_refresh_worker.core.snapshot import LivingSet, Snapshot
 from token_refresh_worker.core.steps import AwaitOutcome, LivingSetReplaced, Rejected, TokenUsed
 from token_refresh_worker.core.versions import CLAIM
 from token_refresh_worker.oauth.response import FailedRequest, FailureKind
 from token_refresh_worker.run.failures import SecretName, utc, version_locked
+
+ATTEMPTS_IN_VAIN: Final = 3
+"""After so many, a grant that was refreshed before has perhaps ended."""
+REFUSALS: Final = {FailureKind.REQUEST_REJECTED, FailureKind.UNEXPECTED}
+"""How a server refuses a dead grant that does not say so as RFC 6749 section 5.2 has it (`invalid_grant`)."""
 
 
 def dead_grant(
@@ -56,6 +62,33 @@ def dead_grant(
     )
     error.retry_at = step.retry_at
     return error
+
+
+def attempts_in_vain(snapshot: Snapshot) -> int:
+    """Count the last attempts in a row that redeemed nothing of the current token; 0 unless a refresh brought it.
+
+    What was refreshed before had the right settings. So has a set that `authorize` stored, perhaps: nobody knows yet.
+    """
+    document = snapshot.current.document
+    origin = document.origin
+    if not document.refresh_token or origin is None or origin.claim_id is None or origin.authorized:
+        return 0
+    attempts = [a for a in snapshot.ledger.on_token(snapshot.fingerprint) if a.fate.is_attempt]
+    return len([*takewhile(lambda attempt: attempt.fate is Fate.NOT_REDEEMED, reversed(attempts))])
+
+
+def perhaps_ended(secret: SecretName, attempts: int, seen: str) -> errors.ReauthorizationRequired:
+    """Say that a grant which was refreshed before has perhaps ended, after so many attempts; `seen` is the refusal."""
+    return errors.ReauthorizationRequired(
+        f"the last {attempts} attempts to refresh {secret} brought no tokens, and the token endpoint refused the "
+        f"latest ({seen}); nothing was redeemed. A refresh brought the current tokens, so the grant has perhaps ended, "
+        "and this provider says so in its own words",
+        fix=(
+            "If TOKEN_ENDPOINT, the client or the profile changed since, correct that and run ",
+            *(secret.force, ". Otherwise get a new grant with ", secret.authorize),
+            ". If that helps, write a profile whose `dead` names this refusal: docs/providers.md",
+        ),
+    )
 
 
 def unknown_outcome(

@@ -15,7 +15,15 @@ from token_refresh_worker.core.versions import OUTCOME, response_version_id, sta
 from token_refresh_worker.oauth.response import FailedRequest, FailureKind, TokenResponse
 from token_refresh_worker.providers.lifetime import LIFETIMES_REMARKABLE
 from token_refresh_worker.run.failures import SecretName, not_stored, too_large
-from token_refresh_worker.run.grant_failures import failed_request, not_signed, unread_response
+from token_refresh_worker.run.grant_failures import (
+    ATTEMPTS_IN_VAIN,
+    REFUSALS,
+    attempts_in_vain,
+    failed_request,
+    not_signed,
+    perhaps_ended,
+    unread_response,
+)
 from token_refresh_worker.run.keeping import Keeping, tokens_kept
 from token_refresh_worker.run.memory import Memory
 from token_refresh_worker.run.ports import REQUEST_TIMEOUT_SECONDS, STORE_RESERVE_SECONDS, RunDependencies
@@ -121,6 +129,11 @@ class Redemption:
         )
         if keeps and (rejected or not sender.replay_allowed(self.memory.service_now())):
             raise unread_response(self.parts.secret, claim.claim_id, response.seen)
+        in_vain = attempts_in_vain(snapshot) + 1
+        if response.kind in REFUSALS and not sender.unsure and in_vain >= ATTEMPTS_IN_VAIN:
+            if in_vain == ATTEMPTS_IN_VAIN:  # Announced once.
+                self.memory.rejected[claim.version_id] = response.seen
+            raise perhaps_ended(self.parts.secret, in_vain, response.seen)
         raise failed_request(
             self.parts.secret, response, claim.claim_id, unsure=sender.unsure, sent=self.memory.requests_sent
         )
