@@ -263,6 +263,27 @@ def test_a_request_that_the_provider_refused(cli: Cli, tokens: Tokens, endpoint:
     assert "token-refresh doctor" in ended.screen
 
 
+@pytest.mark.parametrize("body", [b'{"error": "invalid_request"}', b"{}"], ids=["code", "no code"])
+def test_a_grant_that_has_perhaps_ended(cli: Cli, tokens: Tokens, endpoint: TokenEndpoint, body: bytes) -> None:
+    """After three refusals of what a refresh brought, run, `status` and `doctor` name the command for a new grant."""
+    tokens.store(expires_in=8 * HOUR)
+    assert 0 == cli("refresh", "--force").code
+    refused = []
+    for _ in range(3):
+        endpoint.play(script.status(400, body))
+        refused.append(cli("refresh", "--force"))
+
+    endpoint.play(script.status(400, body))
+    said = [refused[-1], cli("status"), cli("doctor")]
+
+    authorize = f"token-refresh authorize {SECRET_ID} --region eu-central-1"
+    assert ["grant has perhaps ended" in ended.screen for ended in refused] == [False, False, True]
+    assert [("grant has perhaps ended" in ended.screen, authorize in ended.screen) for ended in said] == [
+        (True, True)
+    ] * 3
+    assert ('dead = [{ fields = { error = "invalid_request" } }]' in said[2].screen) == (b"invalid_request" in body)
+
+
 @pytest.mark.parametrize("paused", [False, True])
 def test_a_locked_claim(
     cli: Cli, tokens: Tokens, endpoint: TokenEndpoint, store: SecretsManagerServer, *, paused: bool

@@ -47,8 +47,7 @@ def _judge(context: Context, response: EndpointResponse, *, with_client: bool) -
         text = f"it responds, and rejects the client credentials ({seen})"
         return Finding.broken(text, "replace them, which takes no consent: ", context.command("client"))
     if response.kind in _RESPONDED:
-        known = " and knows the client" if response.kind is FailureKind.GRANT_REJECTED and with_client else ""
-        return Finding.healthy(f"it responds{known} ({seen}, as expected)")
+        return Finding.healthy(_responds(response) if with_client else f"it responds ({seen}, as expected)")
     if response.kind in NOT_SENT_FIX:
         return Finding.broken(f"nothing could be sent from here ({seen})", NOT_SENT_FIX[response.kind])
     text = f"it does not respond as a token endpoint ({seen})"
@@ -56,4 +55,15 @@ def _judge(context: Context, response: EndpointResponse, *, with_client: bool) -
         return Finding.attention(text, "the provider has trouble: try again later; or check TOKEN_ENDPOINT")
     return Finding.broken(
         text, "wait, and try again: a challenge or maintenance page passes. If it lasts, check TOKEN_ENDPOINT"
+    )
+
+
+def _responds(refusal: FailedRequest) -> str:
+    """Say how the endpoint refused a made-up token of a known client; RFC 6749 section 5.2 has `invalid_grant`."""
+    if refusal.kind is FailureKind.GRANT_REJECTED:
+        return f"it responds and knows the client ({refusal.seen}, as expected)"
+    return (
+        f"it responds, and refuses a made-up refresh token with {refusal.error}, not with invalid_grant. If it refuses "
+        "the tokens of a dead grant alike, a profile of your own has to say so, under [response]: "
+        f'dead = [{{ fields = {{ error = "{refusal.error}" }} }}]'
     )

@@ -21,7 +21,13 @@ from token_refresh_worker.core.plan import hold_unresolved_token
 from token_refresh_worker.core.schedule import known_lifetime, lifetime_too_short, window_of
 from token_refresh_worker.core.snapshot import RunState
 from token_refresh_worker.run.failures import mismatch, move_options, slow_schedule, span, utc
-from token_refresh_worker.run.grant_failures import dead_grant, unknown_outcome
+from token_refresh_worker.run.grant_failures import (
+    ATTEMPTS_IN_VAIN,
+    attempts_in_vain,
+    dead_grant,
+    perhaps_ended,
+    unknown_outcome,
+)
 from token_refresh_worker.run.locked_versions import tokens_locked
 from token_refresh_worker.stored.origin import IN_VERSIONS, ClaimStoreKind, StoreName
 
@@ -229,6 +235,8 @@ def _failed(state: SecretState) -> Iterator[Finding]:
     later = hold_unresolved_token(state.snapshot, RunState(), state.settings.policy)
     if isinstance(state.step, steps.Fresh) and isinstance(later, steps.AwaitOutcome):
         yield _held(state, later)  # As soon as a refresh is due, or is forced.
+    elif newest.error and not newest.is_of_client and attempts_in_vain(state.snapshot) >= ATTEMPTS_IN_VAIN:
+        yield failed(perhaps_ended(state.context.secret, attempts_in_vain(state.snapshot), newest.error))
     else:
         attempt, fresh = newest.attempt, isinstance(state.step, steps.Fresh)
         good = "the tokens are good, and a run refreshes them when they are due"
@@ -238,6 +246,9 @@ def _failed(state: SecretState) -> Iterator[Finding]:
         )
         if newest.is_of_client:
             remedy = client_remedy(state)
+        elif attempts_in_vain(state.snapshot) >= ATTEMPTS_IN_VAIN:
+            refuses = ". If the log says that the token endpoint refuses them, the grant has perhaps ended: "
+            remedy = (*remedy, refuses, state.context.command("authorize"))
         yield Finding.attention(
             f"attempt {attempt.attempt_number} ({utc(attempt.claimed_at)}) failed: {explain_attempt(newest)}", *remedy
         )
