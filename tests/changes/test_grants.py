@@ -273,6 +273,11 @@ def test_a_double_click_uses_the_code_once(application: Application, *, is_empty
     [
         ({"state": "another"}, ForeignRedirect, "does not belong to this authorization: its code was not used"),
         ({"error": "access_denied"}, ConsentRefused, r"\(access_denied\): nothing is stored; let the user begin again"),
+        *(
+            ({"error": code}, ConsentRefused, rf"\({code}\): nothing is stored; let the user begin again")
+            for code in ("consent_required", "login_required", "interaction_required", "account_selection_required")
+        ),
+        ({"error": "invalid_scope"}, ChangeFailed, r"\(invalid_scope\): nothing is stored"),
         ({"realmId": "<b>"}, ChangeFailed, "the redirect's realmId is malformed: its code was not used"),
         ({"iss": "https://evil.example"}, ChangeFailed, "names an issuer on a host that is not the provider's"),
     ],
@@ -456,7 +461,7 @@ def test_a_used_code_needs_the_user_again(application: Application, monkeypatch:
     [
         (script.error("invalid_grant"), r"sent no tokens \(HTTP 400 with invalid_grant\).*; let the user begin again"),
         (script.error("invalid_client", http_status=401), "Enter the right ones: `token-refresh client customers/7"),
-        (script.status(200, {"access_token": "canary"}), "the provider sent no refresh token"),
+        (script.status(200, {"access_token": "canary"}), "the provider sent no refresh token.*prompt=consent"),
     ],
 )
 def test_an_exchange_that_fails(application: Application, response: script.Script, match: str) -> None:

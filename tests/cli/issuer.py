@@ -14,7 +14,7 @@ def fill_template(issuer: str, authorization_endpoint: str, token_endpoint: str,
         '"https://api.example.com/"': resource or "",
         '"https://idp.example.com/authorize"': authorization_endpoint,
         '"https://idp.example.com"': issuer,
-        '"offline_access"': "read",
+        '"openid", "offline_access"': "read",
     }
     for example, own in filled.items():
         assert 1 == template.count(example), example

@@ -22,8 +22,15 @@ from token_refresh_worker.providers.redirect import RedirectFormat
 from token_refresh_worker.providers.variables import PROVIDER_KEY, VARIABLES_KEYS, fill, places, variables_in
 from token_refresh_worker.stored.credentials import ClientCredentials
 
+_REFUSALS: Final = {
+    "access_denied",  # RFC 6749 section 4.1.2.1
+    # OpenID Connect Core 1.0 section 3.1.2.6
+    *("consent_required", "login_required", "interaction_required", "account_selection_required"),
+}
+"""What a redirect has for an error where nobody consented."""
 _ERROR_CODES: Final = {  # RFC 6749 section 4.1.2.1
-    *("access_denied", "invalid_request", "invalid_scope", "server_error", "temporarily_unavailable"),
+    *_REFUSALS,
+    *("invalid_request", "invalid_scope", "server_error", "temporarily_unavailable"),
     *("unauthorized_client", "unsupported_response_type"),
 }
 EXTRA_VALUE: Final = re.compile(r"[A-Za-z0-9._~:@-]{1,256}")
@@ -35,7 +42,7 @@ class ForeignRedirect(ChangeFailed):
 
 
 class ConsentRefused(ChangeFailed):
-    """The user said no, or the provider did for the user (`access_denied`)."""
+    """The user said no, or the provider did for the user (`access_denied`, or OpenID Connect's codes for it)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
@@ -120,7 +127,7 @@ class AuthorizationRequest:
         if "error" in response:
             # The provider's own text is not printed: it comes through the browser, from anyone.
             code = response["error"] if response["error"] in _ERROR_CODES else "an error without an RFC 6749 code"
-            kind = ConsentRefused if code == "access_denied" else ChangeFailed
+            kind = ConsentRefused if code in _REFUSALS else ChangeFailed
             raise kind(f"the provider did not authorize ({code})", why="nothing is stored", fix=self.again)
         if not response.get(self.redirect.code_name):
             raise self._foreign()

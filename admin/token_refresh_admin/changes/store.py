@@ -184,7 +184,8 @@ def require_refresh_token(response: TokenResponse, provider: Provider) -> TokenR
         raise ChangeFailed(
             "the provider sent no refresh token, so there is nothing to refresh with",
             fix=(
-                "It may want a scope (--scope), or a setting of the client; what is known of it: ",
+                "It may want a scope (--scope), a setting of the client, or prompt=consent, as OpenID Connect does "
+                "(`params` of its profile). What is known of it: ",
                 Command.of("token-refresh providers {}", provider.name, is_complete=True),
             ),
         )
