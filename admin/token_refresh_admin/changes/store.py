@@ -184,8 +184,7 @@ def require_refresh_token(response: TokenResponse, provider: Provider) -> TokenR
         raise ChangeFailed(
             "the provider sent no refresh token, so there is nothing to refresh with",
             fix=(
-                "It may want a scope (--scope), a setting of the client, or prompt=consent, as OpenID Connect does "
-                "(`params` of its profile). What is known of it: ",
+                "It may want a scope (--scope), prompt=consent (`params` in a profile) or another setting of the client: ",
                 Command.of("token-refresh providers {}", provider.name, is_complete=True),
             ),
         )
