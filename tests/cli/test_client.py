@@ -70,8 +70,9 @@ def test_the_new_one_is_tried(cli: Cli, tokens: Tokens, right: Path, tmp_path: P
     assert (0, True) == (said.code, "The token endpoint: it responds and knows the client" in said.screen)
     wrong = written(tmp_path, {"clientId": endpoint.client_id, "clientSecret": "not-known-yet"})
     said = cli("client", "--client-file", str(wrong))
-    assert (0, True) == (said.code, "it responds, and rejects the client credentials" in said.screen)
-    assert "replace them, which takes no consent: token-refresh client" in said.screen
+    assert (2, True) == (said.code, "it responds, and rejects the client credentials" in said.screen)
+    assert "the new ones are stored; replace them, which takes no consent: token-refresh client" in said.screen
+    assert f"may know them only after a while; then: token-refresh refresh {SECRET_ID} --force" in said.screen
 
     assert [False, False] == [request.redeemed for request in endpoint.requests]
     assert (before, "not-known-yet") == tuple(tokens.current()[name] for name in ("refreshToken", "clientSecret"))

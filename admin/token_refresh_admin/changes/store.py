@@ -184,7 +184,7 @@ def require_refresh_token(response: TokenResponse, provider: Provider) -> TokenR
         raise ChangeFailed(
             "the provider sent no refresh token, so there is nothing to refresh with",
             fix=(
-                "It may want a scope (--scope), prompt=consent (`params` in a profile) or another setting of the client: ",
+                "It may want a scope (--scope), prompt=consent (`params` in a profile), or a setting of the client: ",
                 Command.of("token-refresh providers {}", provider.name, is_complete=True),
             ),
         )

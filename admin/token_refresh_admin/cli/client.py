@@ -14,6 +14,7 @@ from token_refresh_admin.cli.client_probe import try_client
 from token_refresh_admin.cli.command import ClientFile, command
 from token_refresh_admin.cli.context import Context
 from token_refresh_admin.cli.failures import CommandFailed, finishing
+from token_refresh_admin.cli.finding import Health
 from token_refresh_admin.cli.prompts import ask_client, ask_client_id, confirm, read_client_file, refuse_white_space
 from token_refresh_admin.cli.screen import say, say_done
 from token_refresh_worker.core.versions import CURRENT
@@ -38,8 +39,9 @@ def client(
 ) -> int:
     """Replace the client credentials: the tokens stay, and nobody has to consent again.
 
-    They are stored in the secret that CLIENT_SECRET_ID names, else beside the tokens, and tried as doctor tries them. A
-    new client ID must be named or confirmed, because a provider rejects the tokens of another client.
+    They are stored in the secret that CLIENT_SECRET_ID names, else beside the tokens, and tried as doctor tries them;
+    if the token endpoint rejects them, the command fails, and they stay stored. A new client ID must be named or
+    confirmed, because a provider rejects the tokens of another client.
     """
     refuse_white_space(client_id)
     shown = context.store().read(label=CURRENT)
@@ -74,19 +76,24 @@ def client(
         "Stored: the next refresh uses these client credentials.",
         *(("secret", where or context.secret_id), ("region", context.region), ("version", version_id)),
     )
-    _try(context, settings, given, fields)
+    if context.names_provider(fields):
+        _try(context, settings, given)
+    say("Refresh with them: ", context.command("refresh", "--force"))
     return 0
 
 
-def _try(context: Context, settings: Settings, given: ClientCredentials, fields: dict[str, object]) -> None:
-    """Say what the token endpoint makes of the new credentials, and how to refresh with them.
+def _try(context: Context, settings: Settings, given: ClientCredentials) -> None:
+    """Say what the token endpoint makes of the new credentials; fail if no refresh can succeed with them.
 
-    A provider may know a new client secret only after a while, so a rejection is no failure of this command.
+    They stay stored: a provider may know new ones only after a while.
     """
-    if context.names_provider(fields):
-        found = try_client(context, settings, given)
-        say(f"The token endpoint: {found.text}. ", *found.remedy)
-    say("Refresh with them: ", context.command("refresh", "--force"))
+    found = try_client(context, settings, given)
+    if found.health is Health.BROKEN:
+        later = ". If they are right, a provider may know them only after a while; then: "
+        again = context.command("refresh", "--force")
+        fix = (*found.remedy, later, again)
+        raise CommandFailed(f"the token endpoint: {found.text}", why="the new ones are stored", fix=fix)
+    say(f"The token endpoint: {found.text}. ", *found.remedy)
 
 
 def _document(context: Context, version: SecretVersion | None, provider: Provider) -> TokenDocument:
