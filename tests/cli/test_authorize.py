@@ -10,8 +10,8 @@ from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 
-from cli.authorizing import Authorize, Person, consent, stored
-from cli.scene import SECRET_ID, Cli
+from cli.authorizing import Authorize, Paste, Person, brings, consent, stored
+from cli.scene import SECRET_ID, Cli, Tokens
 from cli.shell import commands_in
 from cli.worlds import Fleet
 from testbed.secrets_manager.server import SecretsManagerServer
@@ -177,3 +177,17 @@ def test_into_a_fleet_with_copies(
     assert "The secret is in fleet prod, and due at once." in ended.screen
     assert [True] == [SECRET_ID in key for key in fleet.tables.tables["prod"]]
     assert ("table", "upwork") == (stored(store)["tokenRefresh"]["store"], stored(store)["provider"])
+
+
+@pytest.mark.parametrize(("lifetime_seconds", "warns"), [(600, True), (3600, False)])
+def test_tokens_that_live_too_short(
+    cli: Cli, paste: Paste, tokens: Tokens, lifetime_seconds: int, *, warns: bool
+) -> None:
+    """What the claim store has no room for is said when the tokens are stored, in the words of `status`."""
+    tokens.store()
+    ended = paste(response=brings(expires_in=lifetime_seconds))
+
+    said = "he access token lives too short a time: its refreshes would take more than 40 claims a day"
+    assert (0, warns) == (ended.code, f"T{said}" in ended.screen), ended.screen
+    assert warns == (f"t{said}" in cli("status").screen)
+    assert warns == ("token-refresh claims move" in ended.screen)

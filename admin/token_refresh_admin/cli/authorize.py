@@ -40,12 +40,14 @@ from token_refresh_admin.cli.browser import authorized, opened
 from token_refresh_admin.cli.command import ClientFile, command
 from token_refresh_admin.cli.context import Context
 from token_refresh_admin.cli.failures import Cancelled, CommandFailed, finishing
+from token_refresh_admin.cli.health import lifetime_findings
 from token_refresh_admin.cli.lookups import other_regions, read_clock, refuse_name_of_copy, refuse_published_secret
 from token_refresh_admin.cli.membership import Copies, join, own_index, store_client
 from token_refresh_admin.cli.prompts import ask_client, ask_secret, confirm, read_client_file, refuse_white_space
 from token_refresh_admin.cli.redirect import DEFAULT_REDIRECT_URI, RedirectServer, can_listen, default_redirect_uri
 from token_refresh_admin.cli.screen import errors, note, say, say_done, say_published, text
 from token_refresh_worker.core.versions import CURRENT
+from token_refresh_worker.providers.lifetime import claims_a_day
 from token_refresh_worker.providers.provider import Provider
 from token_refresh_worker.providers.redirect import Loopback
 from token_refresh_worker.providers.variables import provider_named_in
@@ -372,6 +374,9 @@ def _complete(
         ("expires", None if expires_at is None else utc(expires_at)),
     )
     say_published(settings, stored)
+    claims = claims_a_day(settings.policy.claim_store.kind)
+    for finding in lifetime_findings(context, settings, stored.document, claims_a_day=claims):
+        note(f"{finding.text[0].upper()}{finding.text[1:]}: ", *finding.remedy)
     say("Next: ", context.command("status"))
     return authorized(context.secret_id, context.command("status"))
 

@@ -10,6 +10,7 @@ from itertools import chain
 from typing import Final
 
 from token_refresh.advice import Advice
+from token_refresh_admin.cli.context import Context
 from token_refresh_admin.cli.finding import Finding, Health, failed
 from token_refresh_admin.cli.screen import one_line, relative
 from token_refresh_admin.cli.state import AttemptResult, PastAttempt, SecretState
@@ -29,6 +30,8 @@ from token_refresh_worker.run.grant_failures import (
     unknown_outcome,
 )
 from token_refresh_worker.run.locked_versions import tokens_locked
+from token_refresh_worker.run.settings import Settings
+from token_refresh_worker.stored.document import TokenDocument
 from token_refresh_worker.stored.origin import IN_VERSIONS, ClaimStoreKind, StoreName
 
 _REFRESHES: Final = (steps.Redeem, steps.StoreKeptTokens, steps.Promote, steps.RestageOnEdited)
@@ -281,23 +284,29 @@ def _overdue(state: SecretState) -> Iterator[Finding]:
 
 
 def _lifetime(state: SecretState) -> Iterator[Finding]:
-    period, window = state.settings.run_period, window_of(state.document, state.settings.policy)
+    return lifetime_findings(state.context, state.settings, state.document, claims_a_day=state.claims_today[1])
+
+
+def lifetime_findings(
+    context: Context, settings: Settings, document: TokenDocument, *, claims_a_day: int
+) -> Iterator[Finding]:
+    """Report access tokens that live too short a time for the schedule, or for the claims that a day has room for."""
+    period, window = settings.run_period, window_of(document, settings.policy)
     if period is not None and period > window:
         yield Finding.attention(
             f"runs are up to {span(period)} apart, and a refresh is due only {span(window)} before the tokens expire: "
             "tokens may expire between two runs",
             *slow_schedule(window),
         )
-    if not lifetime_too_short(state.document, state.settings.policy):
+    if not lifetime_too_short(document, settings.policy):
         return
-    claims = state.claims_today[1]
-    moves = state.settings.policy.claim_store == IN_VERSIONS
+    moves = settings.policy.claim_store == IN_VERSIONS
     move = (
         "deploy with claim_table, and move the claims before that happens: ",
-        state.context.command("claims move", *move_options(StoreName(ClaimStoreKind.TABLE))),
+        context.command("claims move", *move_options(StoreName(ClaimStoreKind.TABLE))),
     )
     yield Finding.attention(
-        f"the access token lives too short a time: its refreshes would take more than {claims} claims a day, and after "
-        "that many, runs wait",
+        f"the access token lives too short a time: its refreshes would take more than {claims_a_day} claims a day, and "
+        "after that many, runs wait",
         *(move if moves else ("ask the provider for tokens that live longer",)),
     )
