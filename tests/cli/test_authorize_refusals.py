@@ -75,11 +75,28 @@ def fleet_with_copies(moto: MotoServer, environment: dict[str, str]) -> Iterator
     httpx.post(f"{moto.url}/moto-api/reset", trust_env=False, timeout=60)
 
 
-@pytest.mark.parametrize("there", [True, False])
-@pytest.mark.parametrize(
+COPIES = pytest.mark.parametrize(
     ("name", "source"),
     [("published/customers/7/xero", "customers/7/xero"), ("upwork-tokens-published", "upwork-tokens")],
 )
+
+
+@COPIES
+def test_a_missing_secret_with_the_name_of_a_copy(cli: Cli, fleet_with_copies: str, name: str, source: str) -> None:
+    """No command is printed that would be refused: the token secret is looked at."""
+    assert fleet_with_copies
+
+    ended = cli("status", name)
+    status = f"token-refresh status {source} --region eu-central-1"
+
+    assert ended.code == 3
+    assert f"secret {name} does not exist in eu-central-1" in ended.screen
+    assert f"the name of a published copy, which runs make. Look at the token secret: {status}" in ended.screen
+    assert "authorize" not in ended.screen
+
+
+@pytest.mark.parametrize("there", [True, False])
+@COPIES
 def test_the_name_of_a_copy(
     authorize: Authorize, store: SecretsManagerServer, fleet_with_copies: str, name: str, source: str, *, there: bool
 ) -> None:
@@ -112,7 +129,10 @@ def test_other_names_are_no_copies(authorize: Authorize, store: SecretsManagerSe
 @pytest.mark.parametrize(
     ("played", "printed"),
     [
-        (script.status(200, {"access_token": "a"}), "what is known of it: token-refresh providers generic"),
+        (
+            script.status(200, {"access_token": "a"}),
+            "prompt=consent (`params` in a profile), or a setting of the client: token-refresh providers generic",
+        ),
         (script.error("invalid_client", http_status=401), "ClientRejected: the token endpoint rejected the client"),
         (
             script.html(403),

@@ -82,9 +82,15 @@ def _not_found(context: Context, failure: SecretNotFound) -> SecretNotFound:
                 f"; and set AWS_REGION={regions[0]} where it is read",
             ),
         )
+    missing += ", nor in another region that could be asked"
+    if source := _source_of_copy(context):
+        status = context.overlaid({Variable.TOKEN_SECRET_ID: source}).command("status")
+        return SecretNotFound(
+            f"{missing}. It has the name of a published copy, which runs make",
+            fix=("Look at the token secret: ", status),
+        )
     return SecretNotFound(
-        f"{missing}, nor in another region that could be asked",
-        fix=("Check the name and the AWS account; to create the secret: ", context.command("authorize")),
+        missing, fix=("Check the name and the AWS account; to create the secret: ", context.command("authorize"))
     )
 
 
@@ -115,15 +121,20 @@ def refuse_published_secret(context: Context, current: SecretVersion | None) -> 
 
 def refuse_name_of_copy(context: Context) -> None:
     """Refuse to store a grant under the name of a copy: the copy's readers would read the refresh token."""
-    name = secret_name(context.secret_id)
-    source = name.removesuffix("-published")
-    if source == name:
-        source = next((name.removeprefix(it) for it in _places_of_copies(context) if name.startswith(it)), name)
-    if source != name:
+    if source := _source_of_copy(context):
         raise InvalidSecretDocument(
             f"{context.secret} has the name of a published copy, where services would read the refresh token",
             fix=("Authorize the token secret: ", context.overlaid({Variable.TOKEN_SECRET_ID: source}).again()),
         )
+
+
+def _source_of_copy(context: Context) -> str | None:
+    """Return the token secret of which this one would be the copy, by its name; None if no copy has such a name."""
+    name = secret_name(context.secret_id)
+    source = name.removesuffix("-published")
+    if source == name:
+        source = next((name.removeprefix(it) for it in _places_of_copies(context) if name.startswith(it)), name)
+    return source if source != name else None
 
 
 def _places_of_copies(context: Context) -> Iterator[str]:
