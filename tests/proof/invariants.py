@@ -142,7 +142,7 @@ class Invariants:
         return "revoked_at" in origin_of(text)
 
     def is_new_consent(self, state: int) -> bool:
-        """Whether the current tokens are those of a consent, no claim was on them yet, and nobody put them back."""
+        """Whether the current tokens are those of a consent, no claim was on them, nobody put them back or paused."""
         item, versions = self._store.table(state).item, self._store.texts(state)
         text = versions[self._store.labels(state, TOKENS)[CURRENT]]
         origin, token = origin_of(text), _fingerprint(self.current_refresh_token(state))
@@ -152,8 +152,10 @@ class Invariants:
         is_claimed = any(f'"{token}"' in text for text in texts if '"nonce"' in text)
         # What a table has lost after the consent may have been a claim on these tokens.
         is_lost = origin.get("store") == "table" and _number(text) > (item.number if item else 0)
+        is_paused = any('"pause"' in text for text in texts if '"nonce"' in text)
         is_used = is_claimed or is_put_back or is_lost
-        return origin.get("authorized") is True and origin.get("token") == token and not is_used
+        is_consent = origin.get("authorized") is True and origin.get("token") == token
+        return is_consent and not is_used and not is_paused
 
     def _check_kept_is_stored(self, before: int, after: int, provider: Provider) -> None:
         """What the table keeps goes only after it is stored, or after a person authorized again.

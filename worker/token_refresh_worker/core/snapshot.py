@@ -187,10 +187,13 @@ class Snapshot:
         return newest.ends_at if began and self.now < newest.ends_at else None
 
     def _is_of_earlier_set(self, newest: Attempt) -> bool:
-        """Whether a claim is on tokens that a consent replaced. Of one that nobody can read, the date says it."""
+        """Whether a claim is on tokens that a consent replaced. Of one that nobody can read, the date says it.
+
+        An attempt on the tokens of the consent shows that somebody put them back: the claim may be on their successor.
+        """
         if newest.fingerprint == NO_TOKEN:
             return newest.claimed_at <= self.current.stored_at
-        return newest.fingerprint != self.fingerprint
+        return not self.ledger.on_token(self.fingerprint)
 
     def next_claim_id(self, kind: ClaimStoreKind) -> str:
         """Derive the ID of the next claim; the first in a table follows the current version.
