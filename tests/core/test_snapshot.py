@@ -1,8 +1,10 @@
-"""What a command writes into `tokenRefresh` when it stores the current document again."""
+"""What a command writes into `tokenRefresh` when it stores the current document again, and which claims are open."""
 
 from dataclasses import replace
 
-from testbed.builders import DAY, HOST, HOUR, IN_TABLE, NOW, claim, mark, origin, policy, snapshot, token_set
+import pytest
+
+from testbed.builders import DAY, HOST, HOUR, IN_TABLE, NOW, attempt, claim, mark, origin, policy, snapshot, token_set
 from token_refresh.secret_value import SecretValue
 from token_refresh_worker.core.attempts import Fate
 from token_refresh_worker.stored.origin import Origin
@@ -41,3 +43,15 @@ def test_a_set_of_something_else_is_not_marked_as_ours() -> None:
     assert foreign.is_foreign
     assert foreign.marked(policy()).token is None
     assert snapshot(current=none).marked(policy()).token is None
+
+
+@pytest.mark.parametrize("was_used", [False, True])
+def test_a_consent_waits_for_a_claim_only_if_it_was_put_back(*, was_used: bool) -> None:
+    """Whoever puts a consent back that was used may do so while a run redeems what it brought."""
+    consent = token_set("v1", **origin(authorized=True, token=mark("refresh-0")))
+    earlier = (attempt("c1", brought="refresh-1"),) if was_used else ()
+    newest = claim("c2", earlier=earlier, token="refresh-1", claimed_at=NOW)
+
+    open_until = snapshot(newest, current=consent).open_until
+
+    assert open_until == (newest.ends_at if was_used else None)
