@@ -30,7 +30,7 @@ _KINDS: Final = (
         "the old one works for a while (Upwork a day, Xero 30 minutes)",
         *(f"Upwork {upwork}, Xero {xero}" for upwork, xero in zip(KEPT["upwork"], KEPT["xero"], strict=True)),
     ),
-    ("works once (GitHub Apps, Slack)", *(f"{kept} of {EVENTS}" for kept in KEPT["github"])),
+    ("works once, or may (GitHub Apps, Slack)", *(f"{kept} of {EVENTS}" for kept in KEPT["github"])),
 )
 
 
