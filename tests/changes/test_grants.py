@@ -621,7 +621,7 @@ def test_what_nobody_could_find_out(application: Application) -> None:
     failing(
         lambda: application.grants.begin(SECRET, **WHO, provider="upwork", expect={"tenant": "1"}),
         ConfigurationError,
-        match="nothing that Upwork sends names the account; pass expect=ANYONE",
+        match="the profile of Upwork names no account; pass expect=ANYONE",
     )
 
 

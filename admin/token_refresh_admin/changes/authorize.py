@@ -142,7 +142,7 @@ def refuse_unknowable(template: Provider, expect: object) -> None:
         return
     if not names:
         raise ConfigurationError(
-            f"nothing that {template.title} sends names the account; pass expect=ANYONE, and find out with the tokens"
+            f"the profile of {template.title} names no account; pass expect=ANYONE, and find out with the tokens"
         )
     if expect is None or (
         isinstance(expect, Mapping) and expect and set(expect) <= set(names) and all(expect.values())
