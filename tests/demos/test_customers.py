@@ -31,6 +31,8 @@ class Shell:
 
     def __init__(self, pasted: str, programs: Path, port: int) -> None:
         self._pasted, self._port = f"{pasted}\ncommand -v token-refresh >/dev/null && PATH={programs}:$PATH", port
+        self.redirected: set[str] = set()
+        """The authorization codes and states of redirects: no output may have them."""
 
     def script(self, line: str) -> list[str]:
         port = line.replace("8000", str(self._port))
@@ -61,15 +63,22 @@ class Shell:
 
 
 @pytest.fixture(scope="module")
-def shell(programs: Path) -> Iterator[Shell]:
-    with subprocess.Popen(  # noqa: S603 - our own script
-        [DEMO, "customers"], stdout=subprocess.PIPE, text=True, env=os.environ | NO_AWS
-    ) as served:
+def shell(programs: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shell]:
+    errors = tmp_path_factory.mktemp("demo") / "stderr"
+    with (
+        errors.open("w") as stderr,
+        subprocess.Popen(  # noqa: S603 - our own script
+            [DEMO, "customers"], stdout=subprocess.PIPE, stderr=stderr, text=True, env=os.environ | NO_AWS
+        ) as served,
+    ):
         assert served.stdout is not None
         pasted = "".join(iter(served.stdout.readline, "\n"))
-        yield Shell(pasted, programs, free_port())
+        shell = Shell(pasted, programs, free_port())
+        yield shell
         served.send_signal(signal.SIGINT)
+        output, _ = served.communicate()
     assert 130 == served.returncode
+    assert not [text for text in shell.redirected if text in output + errors.read_text()]
 
 
 def until(is_last: Callable[[str], bool], lines: Iterable[str]) -> Iterator[str]:
@@ -81,12 +90,19 @@ def until(is_last: Callable[[str], bool], lines: Iterable[str]) -> Iterator[str]
 
 
 def connect(shell: Shell, line: str) -> str:
-    """Start the application, press its button, authorize at the provider, and return the page at the end."""
+    """Start the application, press its button, authorize at the provider, and return the page at the end.
+
+    The application prints neither the code nor the state of the redirect.
+    """
     with subprocess.Popen(  # noqa: S603 - what the page prints
-        shell.script(f"exec {line}"), env=os.environ | NO_AWS, stderr=subprocess.PIPE, text=True
+        shell.script(f"exec {line}"),
+        env=os.environ | NO_AWS,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
     ) as application:
-        assert application.stderr is not None
-        said = [*until(lambda line: "running on" in line, application.stderr)]
+        assert application.stdout is not None
+        said = [*until(lambda line: "running on" in line, application.stdout)]
         assert "running on" in said[-1], said
         (home,) = re.findall(r"http://127\.0\.0\.1:\d+", said[-1])
         with httpx.Client(trust_env=False, timeout=60, follow_redirects=False) as browser:
@@ -95,7 +111,10 @@ def connect(shell: Shell, line: str) -> str:
             back = browser.post(page.partition("?")[0], data=consent).headers["Location"]
             shown = browser.get(back).text
         application.send_signal(signal.SIGTERM)
-        application.communicate()
+        output, _ = application.communicate()
+    sent = httpx.URL(back).params
+    shell.redirected |= {sent["code"], sent["state"]}
+    assert not [text for text in shell.redirected if text in output]
     return shown
 
 
