@@ -3,7 +3,9 @@
 import json
 import re
 import signal
+import time
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
@@ -11,7 +13,7 @@ from urllib.parse import parse_qsl, urlsplit
 import pytest
 
 from cli.authorizing import Authorize, Paste, Person, brings, consent, stored
-from cli.scene import SECRET_ID, Cli, Tokens
+from cli.scene import SECRET_ID, Cli, Tokens, claim
 from cli.shell import commands_in
 from cli.worlds import Fleet
 from testbed.secrets_manager.server import SecretsManagerServer
@@ -46,6 +48,26 @@ def test_first_time(cli: Cli, authorize: Authorize, store: SecretsManagerServer)
     assert {**by_name, "managed-by": "token-refresh-worker", "team": "payments", "note": ""} == tags
     assert 0 == cli("status", "shop/prod/upwork").code
     assert "refreshed" == cli("refresh", "shop/prod/upwork", "--force", "--json").json["outcome"]
+
+
+@pytest.mark.parametrize("arguments", [("--force",), ()])
+def test_a_consent_is_refreshed_when_it_is_due_or_at_once(
+    cli: Cli, authorize: Authorize, client_file: Path, store: SecretsManagerServer, arguments: tuple[str, ...]
+) -> None:
+    """A run died with a claim on the set before: it delays no refresh of the consent."""
+    before = json.loads(client_file.read_text()) | {"accessToken": "made-up", "refreshToken": "made-up", "expiresAt": 0}
+    made = store.client().create_secret(Name=SECRET_ID, SecretString=json.dumps(before))
+    claim(store, made["VersionId"])
+    authorized, _ = authorize(SECRET_ID)
+    if not arguments:
+        assert cli("refresh", "--json").json["outcome"] == "fresh"
+        left = timedelta(milliseconds=stored(store)["expiresAt"]) - timedelta(seconds=time.time())
+        store.clock_offset_seconds += (left - timedelta(hours=7)).total_seconds()
+
+    refreshed = cli("refresh", "--json", *arguments)
+
+    assert authorized.code == 0
+    assert refreshed.json["outcome"] == "refreshed"
 
 
 @pytest.mark.parametrize("place", [{"store": "versions"}, {"store": "table", "table": "gone"}])
