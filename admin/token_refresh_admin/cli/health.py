@@ -58,6 +58,7 @@ def examine(state: SecretState) -> list[Finding]:
     """
     checks: Iterable[Callable[[SecretState], Iterator[Finding]]] = (
         _step,
+        _older_set,
         _unread,
         _paused,
         _expiry,
@@ -99,6 +100,8 @@ def name_of_step(step: type[steps.Step]) -> str:
 def say_next_step(state: SecretState) -> str:
     """Say what the next scheduled run does."""
     match state.step:
+        case steps.Wait(until, steps.Reason.STALE):
+            return f"sends nothing until {utc(until)}: what is read until then may be stale"
         case steps.Wait(until, reason):
             return f"sends nothing until {utc(until)}: {reason.value}"
         case steps.Rejected(retry_at=until) | steps.AwaitOutcome(until=until):
@@ -161,6 +164,22 @@ def _step(state: SecretState) -> Iterator[Finding]:
                 "a run was interrupted after it received tokens; they are stored and not current yet",
                 "the next run makes them current; now: ",
                 state.context.command("refresh"),
+            )
+
+
+def _older_set(state: SecretState) -> Iterator[Finding]:
+    """Report tokens that are known to be dead, as long as a run still takes them for a stale read."""
+    current, living, command = state.snapshot.current, state.snapshot.living, state.context.command
+    match state.step:
+        case steps.Wait(until, steps.Reason.STALE):
+            remedy: Advice = ("look again then: ", command("status"))
+            if living is not None:
+                remedy = ("if somebody put it back: ", command("restore", "--version", living.version_id))
+            yield Finding.attention(
+                f"version {current.version_id}, stored at {utc(current.stored_at)}, is current, and its refresh token "
+                "was used, rejected or revoked: an older token set was put back, or this read is stale. If it stays "
+                f"so, runs say so after {utc(until)}",
+                *remedy,
             )
 
 
@@ -271,7 +290,8 @@ def _overdue(state: SecretState) -> Iterator[Finding]:
     # Where no run refreshes, another finding says why; the schedule is not the cause.
     refreshes = isinstance(state.step, steps.Redeem) and state.client_failure is None and state.full is None
     runs = isinstance(state.step, (*_REFRESHES, steps.Wait)) and pause_of(state.snapshot) is None
-    if due is None or left is None or not runs or state.snapshot.rejection is not None:
+    is_stale = isinstance(state.step, steps.Wait) and state.step.reason is steps.Reason.STALE
+    if due is None or left is None or not runs or state.snapshot.rejection is not None or is_stale:
         return
     late = state.snapshot.now - due
     if left > timedelta(0) and late > state.period:
