@@ -149,7 +149,7 @@ class RefreshError(TokenRefreshError):
 
 
 class ReauthorizationRequired(RefreshError):
-    """The provider rejected the refresh token (`invalid_grant`, or three attempts in a row); nothing newer is stored.
+    """The provider rejected the refresh token, and nothing newer is stored; or the grant has perhaps ended.
 
     Fix: `token-refresh authorize`.
     """

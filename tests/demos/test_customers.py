@@ -78,7 +78,7 @@ def shell(programs: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         served.send_signal(signal.SIGINT)
         output, _ = served.communicate()
     assert 130 == served.returncode
-    assert not [text for text in shell.redirected if text in output + errors.read_text()]
+    assert not any(text in output + errors.read_text() for text in shell.redirected)
 
 
 def until(is_last: Callable[[str], bool], lines: Iterable[str]) -> Iterator[str]:
@@ -114,7 +114,7 @@ def connect(shell: Shell, line: str) -> str:
         output, _ = application.communicate()
     sent = httpx.URL(back).params
     shell.redirected |= {sent["code"], sent["state"]}
-    assert not [text for text in shell.redirected if text in output]
+    assert not any(text in output for text in shell.redirected)
     return shown
 
 

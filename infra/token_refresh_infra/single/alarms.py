@@ -105,17 +105,16 @@ class RefreshAlarms(Alarms):
         )
 
     def reauthorization_required(self) -> AlarmSpec:
-        """The provider rejected the refresh token, or three attempts in a row, or its response can't be read.
+        """The provider rejected the refresh token, the grant has perhaps ended, or `ResponseKept`.
 
         Consumers work until the access token expires. Fix: run `doctor`, since wrong client credentials can look the
         same; then what it prints: `restore` where an older set may be alive, `recover` for a response, or `authorize`.
         """
         return _once(
             self._metrics.worker("ReauthorizationRequired", "Maximum"),
-            "The provider rejected the refresh token (invalid_grant), or three attempts in a row. The current access "
-            "token works until it expires. "
-            "Before that, a person must authorize again, unless doctor names a set to restore. Wrong client "
-            "credentials can look the same: doctor tries them. If the log says ResponseKept, the secret keeps a "
+            "The provider rejected the refresh token (invalid_grant), or the grant has perhaps ended. The current "
+            "access token works until it expires. Before that, a person must authorize again, unless doctor names a "
+            "set to restore. Wrong client credentials can look the same: doctor tries them. If the log says ResponseKept, the secret keeps a "
             "response that can't be read and may hold the tokens: token-refresh recover lists its fields. "
             f"First: token-refresh doctor {self._with_function}",
         )
