@@ -113,9 +113,10 @@ class RefreshAlarms(Alarms):
         return _once(
             self._metrics.worker("ReauthorizationRequired", "Maximum"),
             "The provider rejected the refresh token (invalid_grant), or the grant has perhaps ended. The current "
-            "access token works until it expires. Before that, a person must authorize again, unless doctor names a "
-            "set to restore. Wrong client credentials can look the same: doctor tries them. If the log says "
-            "ResponseKept, the secret keeps a response that can't be read and may hold the tokens: token-refresh recover lists its fields. "
+            "access token works until it expires. Before that, a person must authorize again, unless doctor names "
+            "a set to restore. Wrong client credentials can look the same: doctor tries them. If the log says "
+            "ResponseKept, the secret keeps a response that can't be read and may hold the tokens: token-refresh "
+            "recover lists its fields. "
             f"First: token-refresh doctor {self._with_function}",
         )
 
