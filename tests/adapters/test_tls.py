@@ -1,72 +1,19 @@
 """The token endpoint over TLS: a server that can't prove its name gets nothing."""
 
-import datetime as dt
-import ssl
-import sys
-import threading
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
-from testbed.loopback import LoopbackHandler, LoopbackServer
+from testbed.provider.private_tls import Impostor, make_certificate
 from token_refresh_worker.adapters.token_endpoint import HttpTokenEndpoint
 from token_refresh_worker.oauth.request import TokenRequest
 from token_refresh_worker.oauth.response import FailedRequest, FailureKind
 
 
-class Impostor(LoopbackServer):
-    """Has a certificate for the right name that nobody signed, and keeps what it is sent."""
-
-    def __init__(self, certificate: Path) -> None:
-        super().__init__(_Handler)
-        self.seen = threading.Event()
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(certificate)
-        self.socket = context.wrap_socket(self.socket, server_side=True, do_handshake_on_connect=False)
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """Expect the client's refusal, which ends the handshake."""
-        if not isinstance(sys.exception(), ssl.SSLError):
-            super().handle_error(request, client_address)
-
-
-class _Handler(LoopbackHandler):
-    server: Impostor
-
-    def do_POST(self) -> None:  # noqa: N802 - named by http.server
-        self.server.seen.set()
-        self.respond(200, b"{}", {})
-
-
 @pytest.fixture
 def impostor(tmp_path: Path) -> Iterator[Impostor]:
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
-    now = dt.datetime.now(dt.UTC)
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(1)
-        .not_valid_before(now - dt.timedelta(hours=1))
-        .not_valid_after(now + dt.timedelta(hours=1))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
-        .sign(key, hashes.SHA256())
-    )
-    pem = serialization.Encoding.PEM
-    file = tmp_path / "certificate.pem"
-    file.write_bytes(
-        key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-        + certificate.public_bytes(pem)
-    )
-    with Impostor(file) as server:
+    with Impostor(make_certificate(tmp_path / "certificate.pem")) as server:
         yield server
 
 
@@ -76,5 +23,26 @@ def test_a_certificate_that_nobody_signed_gets_no_token(impostor: Impostor) -> N
 
     response = endpoint.send(TokenRequest(fields={"refresh_token": "canary"}, headers={}), timeout_seconds=60)
 
-    assert FailedRequest(kind=FailureKind.NOT_SENT, seen="ConnectError") == response
+    assert response == FailedRequest(
+        kind=FailureKind.UNTRUSTED, seen="certificate not trusted: self-signed certificate"
+    )
+    assert endpoint.reach(timeout_seconds=60) == response
     assert not impostor.seen.is_set()
+
+
+@pytest.mark.parametrize("host", ["localhost", "127.0.0.1"])
+def test_a_profile_names_a_private_authority(impostor: Impostor, host: str) -> None:
+    """Its certificates are good, for the names that they have."""
+    pem = impostor.certificate.read_text(encoding="ascii")
+    certificate = pem[pem.index("-----BEGIN CERTIFICATE") :]
+    endpoint = HttpTokenEndpoint(f"https://{host}:{impostor.server_address[1]}/token", ca_certificates=certificate)
+
+    unreached = endpoint.reach(timeout_seconds=60)
+    endpoint.send(TokenRequest(fields={"refresh_token": "canary"}, headers={}), timeout_seconds=60)
+
+    assert impostor.seen.is_set() == (host == "localhost")
+    if host == "localhost":
+        assert unreached is None
+    else:
+        assert unreached is not None
+        assert unreached.seen.startswith("certificate not trusted: IP address mismatch")

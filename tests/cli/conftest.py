@@ -33,6 +33,8 @@ from testbed.secrets_manager.moto_server import MotoServer
 from testbed.secrets_manager.server import SecretsManagerServer
 from token_refresh.aws.clients import Clients
 from token_refresh_admin.cli import main, redirect
+from token_refresh_worker.adapters.token_endpoint import HttpTokenEndpoint
+from token_refresh_worker.oauth.response import FailedRequest
 
 OF_PYTHON = re.compile(
     r"\b(CommandFailed(?! was raised here)|Cancelled\b(?!:)|CallFailed|ForeignRedirect|NoneType|None"
@@ -52,6 +54,18 @@ needs_browser = pytest.mark.skipif(
 REGIONS = ["eu-central-1", "us-east-1"]
 """Where a secret that is not found is looked for: a client for each of 30 regions takes a quarter of a second."""
 KEPT = ("PATH", "LANG", "COVERAGE_PROCESS_START", "COVERAGE_PROCESS_CONFIG")
+
+
+@pytest.fixture(autouse=True)
+def _no_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`authorize` connects to the token endpoint first: no test does that to a provider."""
+    reach = HttpTokenEndpoint.reach
+
+    def within(endpoint: HttpTokenEndpoint, *, timeout_seconds: float) -> FailedRequest | None:
+        is_here = endpoint.url.startswith("https://localhost:")
+        return reach(endpoint, timeout_seconds=timeout_seconds) if is_here else None
+
+    monkeypatch.setattr(HttpTokenEndpoint, "reach", within)
 
 
 @pytest.fixture

@@ -1,14 +1,17 @@
 """The health of a token secret: what is wrong with it, and the command that fixes it."""
 
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from cli.operators_desk import SECRET, Desk, in_this_process
 from cli.scene import SECRET_ID, Cli, Tokens
 from cli.states import SINGLE_USE
 from testbed.builders import DAY, HOUR, MINUTE
 from testbed.provider import script
+from testbed.provider.authorization_server import AuthorizationServer
 from testbed.provider.token_endpoint import TokenEndpoint
 from testbed.secrets_manager.server import SecretsManagerServer
 
@@ -391,3 +394,25 @@ def test_a_set_older_than_the_ledger(
     assert f" --version {newest}" in ended.screen
     assert 0 == cli("restore", "--version", newest, "--yes").code
     assert 0 == cli("refresh", "--force").code
+
+
+def test_status_just_after_an_older_set_was_put_back(cli: Cli, provider: AuthorizationServer, tmp_path: Path) -> None:
+    """It names the set, says from when on runs fail, and the command that brings the living set back."""
+    with Desk(in_this_process(cli), provider, tmp_path) as desk:
+        older = desk.document
+        desk.provider.revoke(older["refreshToken"])
+        assert desk.run("refresh --force").code == 2
+        desk.pass_time(hours=19)
+        desk.done(f"authorize {SECRET}")
+        living = desk.client.get_secret_value(SecretId=SECRET)["VersionId"]
+        desk.put(older)
+        put_back = desk.client.get_secret_value(SecretId=SECRET)["VersionId"]
+
+        screen = desk.run("status").screen
+
+        assert f"version {put_back}, stored at " in screen
+        assert "an older token set was put back, or this read is stale. If it stays so, runs say so after" in screen
+        assert f"token-refresh restore {SECRET} --version {living}" in screen
+        assert "overdue" not in screen
+        desk.done(f"restore {SECRET} --version {living} --yes")
+        assert desk.run("status").code == 0

@@ -7,7 +7,7 @@ import pytest
 
 from cli.interruptions import COMMANDS, interrupt
 from cli.mishaps import DEPLOYED, RELEASES, STATES, upgrade, walk
-from cli.operators_desk import SECRET, Desk, in_this_process
+from cli.operators_desk import Desk, in_this_process
 from cli.put_back import OF_THE_PAGE, OVER_A_LIVING_GRANT, STARTS
 from cli.scene import Cli
 from examples import drawn_at
@@ -33,28 +33,6 @@ def test_a_state_that_no_page_lists(  # noqa: PLR0917 - fixtures
     run = in_this_process(cli)
     with Desk(run, server, tmp_path, table=state.tables[0], single_use=state.single_use) as desk:
         walk(state, desk)
-
-
-def test_status_just_after_an_older_set_was_put_back(cli: Cli, provider: AuthorizationServer, tmp_path: Path) -> None:
-    """It names the set, says from when on runs fail, and the command that brings the living set back."""
-    with Desk(in_this_process(cli), provider, tmp_path) as desk:
-        older = desk.document
-        desk.provider.revoke(older["refreshToken"])
-        assert desk.run("refresh --force").code == 2
-        desk.pass_time(hours=19)
-        desk.done(f"authorize {SECRET}")
-        living = desk.client.get_secret_value(SecretId=SECRET)["VersionId"]
-        desk.put(older)
-        put_back = desk.client.get_secret_value(SecretId=SECRET)["VersionId"]
-
-        screen = desk.run("status").screen
-
-        assert f"version {put_back}, stored at " in screen
-        assert "an older token set was put back, or this read is stale. If it stays so, runs say so after" in screen
-        assert f"token-refresh restore {SECRET} --version {living}" in screen
-        assert "overdue" not in screen
-        desk.done(f"restore {SECRET} --version {living} --yes")
-        assert desk.run("status").code == 0
 
 
 PLAYED = {**DEPLOYED, **OVER_A_LIVING_GRANT, **STARTS}

@@ -147,7 +147,7 @@ def token_endpoint(provider: Provider, *, client_key_id: str | None, client: Mak
     make_assertion: MakeAssertion | None = partial(sign_with_key, client_key_id, client) if client_key_id else None
     if provider.request.auth_method is AuthMethod.AWS_IAM_JWT:
         make_assertion = partial(state_role, client)
-    return HttpTokenEndpoint(provider.token_endpoint, provider.response, make_assertion)
+    return HttpTokenEndpoint(provider.token_endpoint, provider.response, make_assertion, provider.ca_certificates)
 
 
 def revocation_sender(

@@ -44,6 +44,10 @@ NOT_SENT_FIX: Final = {
         "sts:GetWebIdentityToken)"
     ),
     FailureKind.NOT_SENT: "check the token endpoint (TOKEN_ENDPOINT) and the network",
+    FailureKind.UNTRUSTED: (
+        "check the token endpoint (TOKEN_ENDPOINT); a private authority's certificate goes into a profile of your own "
+        "(ca_certificates)"
+    ),
 }
 """What to do where nothing could be sent to the token endpoint."""
 

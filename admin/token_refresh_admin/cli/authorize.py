@@ -35,7 +35,7 @@ from token_refresh_admin.changes.authorize import (
     name_account,
 )
 from token_refresh_admin.changes.change import document_of, fields_of, prove_write
-from token_refresh_admin.changes.store import base_document, find_lost_claim
+from token_refresh_admin.changes.store import NOT_SENT_FIX, base_document, find_lost_claim
 from token_refresh_admin.cli.browser import authorized, opened
 from token_refresh_admin.cli.command import ClientFile, command
 from token_refresh_admin.cli.context import Context
@@ -46,13 +46,14 @@ from token_refresh_admin.cli.membership import Copies, join, own_index, store_cl
 from token_refresh_admin.cli.prompts import ask_client, ask_secret, confirm, read_client_file, refuse_white_space
 from token_refresh_admin.cli.redirect import DEFAULT_REDIRECT_URI, RedirectServer, can_listen, default_redirect_uri
 from token_refresh_admin.cli.screen import errors, note, say, say_done, say_published, text
+from token_refresh_worker.bootstrap import token_endpoint
 from token_refresh_worker.core.versions import CURRENT
 from token_refresh_worker.providers.lifetime import claims_a_day
 from token_refresh_worker.providers.provider import Provider
 from token_refresh_worker.providers.redirect import Loopback
 from token_refresh_worker.providers.variables import provider_named_in
 from token_refresh_worker.run.failures import utc
-from token_refresh_worker.run.ports import SecretVersion
+from token_refresh_worker.run.ports import REQUEST_TIMEOUT_SECONDS, SecretVersion
 from token_refresh_worker.run.settings import GENERIC_PROVIDER, Settings
 from token_refresh_worker.stored.credentials import ClientCredentials
 
@@ -155,6 +156,7 @@ def authorize(  # noqa: PLR0913 - options, each by its name
         endpoint=authorization_endpoint,
         scope=scope,
     )
+    _reach_endpoint(context, settings.provider)
     if not yes:  # After all checks of settings: a yes is followed by the browser at once.
         _confirm(context, version, creates=creates)
     if copies is not None:  # Before the browser, likewise.
@@ -187,6 +189,16 @@ def authorize(  # noqa: PLR0913 - options, each by its name
     elif index:
         index.look_at(context.arn_of(context.secret_id), index.read_clock())
     return 0
+
+
+def _reach_endpoint(context: Context, provider: Provider) -> None:
+    """Find out that a code could be exchanged from here: a certificate may be one that this machine doesn't trust."""
+    endpoint = token_endpoint(provider, client_key_id=None, client=context.run_client)
+    if (unreached := endpoint.reach(timeout_seconds=REQUEST_TIMEOUT_SECONDS)) is not None:
+        raise CommandFailed(
+            f"the token endpoint can't be reached from here ({unreached.seen}), so a consent would bring no tokens",
+            fix=(f"{NOT_SENT_FIX[unreached.kind]}, then ", context.again()),
+        )
 
 
 def _find_redirect(context: Context, provider: Provider, given: str | None, *, paste: bool) -> tuple[str, bool]:

@@ -6,6 +6,7 @@ nothing more, and reads the response that has arrived meanwhile.
 """
 
 import socket
+import ssl
 import time
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
@@ -80,8 +81,9 @@ class LimitedTransport(httpx.BaseTransport):
     and it reads the target of a redirect that it does not follow: a malformed one raises what an unsent request raises.
     """
 
-    def __init__(self, limit: TimeLimit) -> None:
+    def __init__(self, limit: TimeLimit, ca_certificates: str | None = None) -> None:
         self._network = LimitedNetwork(limit)
+        self._ca_certificates = ca_certificates
         self._pool: httpcore.ConnectionPool | None = None
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
@@ -89,7 +91,8 @@ class LimitedTransport(httpx.BaseTransport):
         url = request.url
         # Here, so that nobody sends a request past this rule.
         proxy = _proxy(find_proxy(str(url)))
-        self._pool = httpcore.ConnectionPool(proxy=proxy, network_backend=self._network)
+        trusted = ssl.create_default_context(cadata=self._ca_certificates) if self._ca_certificates else None
+        self._pool = httpcore.ConnectionPool(trusted, proxy=proxy, network_backend=self._network)
         target = httpcore.URL(scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path)
         response = self._pool.handle_request(
             httpcore.Request(request.method, target, headers=request.headers.raw, content=request.read() or None)

@@ -1,5 +1,6 @@
 """The provider's token endpoint, over HTTP."""
 
+import ssl
 import time
 from collections.abc import Mapping
 from concurrent.futures import Future
@@ -70,12 +71,17 @@ class HttpTokenEndpoint:
     """Sends one request at a time; implements the port `TokenEndpoint`."""
 
     def __init__(
-        self, url: str, response_format: ResponseFormat = RFC_6749_RESPONSE, make_assertion: MakeAssertion | None = None
+        self,
+        url: str,
+        response_format: ResponseFormat = RFC_6749_RESPONSE,
+        make_assertion: MakeAssertion | None = None,
+        ca_certificates: str | None = None,
     ) -> None:
-        """Prepare for requests."""
+        """Prepare for requests. `ca_certificates`, in PEM, are trusted instead of the public authorities."""
         self.url = url
         self.response_format = response_format
         self.make_assertion = make_assertion
+        self.ca_certificates = ca_certificates
         self._signed: tuple[Assertion, str, float] | None = None
         """The next request's client assertion, and when it was made, by a stopwatch."""
         find_proxy(url)  # before anything is claimed
@@ -116,6 +122,15 @@ class HttpTokenEndpoint:
         if isinstance(response, FailedRequest) and response.kind.may_have_redeemed and may_hold_tokens(received):
             return replace(response, unread=write_unread(received))
         return response
+
+    def reach(self, *, timeout_seconds: float) -> FailedRequest | None:
+        """Send a request without any field over https, and return why it could not be sent; None if it could."""
+        if not self.url.startswith("https://"):
+            return None  # a test's: it has no certificate
+        nothing = TokenRequest(method="GET", encoding=Encoding.QUERY, fields={}, headers={})
+        arrived = _Call(self, nothing, TimeLimit(timeout_seconds)).response()
+        unsent = isinstance(arrived, FailedRequest) and arrived.kind in {FailureKind.NOT_SENT, FailureKind.UNTRUSTED}
+        return arrived if isinstance(arrived, FailedRequest) and unsent else None
 
     def revoke(self, request: TokenRequest, *, timeout_seconds: float) -> FailedRequest | None:
         """Send `request` to what is a revocation endpoint, as `send` does; None if the token works no more."""
@@ -158,7 +173,7 @@ class _Call:
         except TokenRefreshError as error:
             return _not_signed(error)
         except NOT_SENT as error:
-            return FailedRequest(kind=FailureKind.NOT_SENT, seen=type(error).__name__)
+            return _not_sent(error)
         except HTTP_ERRORS as error:
             return self._failure(error)
 
@@ -168,7 +183,7 @@ class _Call:
         return self._error_status or FailedRequest(kind=kind, seen=type(error).__name__)
 
     def _send(self, fields: Mapping[str, str]) -> _Arrived:
-        with LimitedTransport(self._limit) as transport:
+        with LimitedTransport(self._limit, self._endpoint.ca_certificates) as transport:
             response = transport.handle_request(self._http_request(fields))
             status, retry_after = response.status_code, _retry_after(response.headers)
             if response.is_error:
@@ -182,6 +197,13 @@ class _Call:
         headers.update(request.headers)
         content: dict[Encoding, Any] = {Encoding.FORM: {"data": fields}, Encoding.JSON: {"json": fields}}
         return httpx.Request(request.method, url, headers=headers, **content.get(request.encoding, {}))
+
+
+def _not_sent(error: Exception) -> FailedRequest:
+    cause = error.args[0] if error.args else None  # The pool of httpcore drops `__cause__`.
+    if isinstance(cause, ssl.SSLCertVerificationError):  # OpenSSL's words, with no text of the server but host names
+        return FailedRequest(kind=FailureKind.UNTRUSTED, seen=f"certificate not trusted: {cause.verify_message}")
+    return FailedRequest(kind=FailureKind.NOT_SENT, seen=type(error).__name__)
 
 
 def _not_signed(error: TokenRefreshError) -> FailedRequest:

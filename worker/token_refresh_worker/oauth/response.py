@@ -4,6 +4,7 @@ The provider's matchers decide first, then the status, then the `error` code. A 
 
     seen                                              redeemed?   again within a run   kind
     no connection                                     no          yes                  NOT_SENT
+    a certificate that isn't trusted                  no          no                   UNTRUSTED
     no signature of the client assertion              no          no                   NOT_SIGNED
     429; 503 of the provider itself                   no          yes, `Retry-After`   BUSY
     no response after sending, 408, 499, other 5xx    perhaps     in the grace period  NO_RESPONSE
@@ -63,6 +64,7 @@ class FailureKind(Enum):
     """What kind of failure a response, or its absence, is: the table in the module's docstring."""
 
     NOT_SENT = "not_sent"
+    UNTRUSTED = "untrusted"
     NOT_SIGNED = "not_signed"
     BUSY = "busy"
     NO_RESPONSE = "no_response"

@@ -178,6 +178,8 @@ class Provider:
     revocation_endpoint: str = ""
     """Where a token can be revoked (RFC 7009); may have variables in it until `for_document`. Empty where unknown."""
     revocation: RevocationFormat = field(default_factory=RevocationFormat)
+    ca_certificates: str | None = None
+    """In PEM: who signs the certificates of its endpoints, instead of the public authorities."""
     ends_on: date | None = None
     """From this day on the provider's endpoints are gone."""
     successor: str | None = None

@@ -1,6 +1,7 @@
 """The schema of a profile: which keys there are, and what each must be."""
 
 import re
+import ssl
 from dataclasses import replace
 from datetime import timedelta
 from functools import partial
@@ -71,6 +72,7 @@ def read_provider(name: str, table: TomlTable) -> Provider:
         old_access_token=table.choice("old_access_token", OldAccessToken, None),
         revocation_endpoint=_endpoint(table, "revocation_endpoint", variables, default=""),
         revocation=table.table("revocation", _revocation),
+        ca_certificates=table.value("ca_certificates", _certificates, "certificates in PEM", None),
         ends_on=table.day("ends_on", None),
         successor=table.text("successor", None, pattern=NAME.pattern),
         evidence=table.tables("evidence", _evidence),
@@ -125,6 +127,14 @@ def _endpoint(table: TomlTable, key: str, variables: dict[str, EndpointVariable]
     if not host_is_fixed(template, variables):
         raise table.error(key, "a URL with a literal domain to the right of each variable in its host")
     return template
+
+
+def _certificates(value: object) -> str:
+    try:
+        ssl.create_default_context(cadata=str(value))
+    except ssl.SSLError:
+        raise ValueError from None
+    return str(value)
 
 
 def _refresh_token(table: TomlTable) -> RefreshTokenLife:

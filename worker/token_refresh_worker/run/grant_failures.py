@@ -214,17 +214,20 @@ def failed_request(
                     *again,
                 ),
             )
-        case FailureKind.NOT_SENT | FailureKind.BUSY if not unsure:
+        case FailureKind.NOT_SENT | FailureKind.UNTRUSTED | FailureKind.BUSY if not unsure:
+            what, check = "was unreachable or asked us to retry later", "the function's network"
+            if failed.kind is FailureKind.UNTRUSTED:
+                what, check = "did not prove who it is", "that a profile of yours has a private authority's certificate"
             error = errors.TokenEndpointUnavailable(
-                f"the provider of {secret} was unreachable or asked us to retry later ({seen}); "
-                "this run redeemed nothing, and a later run tries again",
-                fix=("Check TOKEN_ENDPOINT and the function's network, then run ", secret.force),
+                f"the provider of {secret} {what} ({seen}); this run redeemed nothing, and a later run tries again",
+                fix=(f"Check TOKEN_ENDPOINT and {check}, then run ", secret.force),
             )
             error.busy = failed.kind is FailureKind.BUSY
             return error
         # A rejected grant never comes here: its run ends with `dead_grant`, or with what an earlier request left.
         case (
             FailureKind.NOT_SENT
+            | FailureKind.UNTRUSTED
             | FailureKind.NOT_SIGNED
             | FailureKind.BUSY
             | FailureKind.NO_RESPONSE
