@@ -175,8 +175,10 @@ class _Opened:
 
     def target(self, expect: Expected | None, confirm: Confirm | None) -> Target:
         """Say where the grant goes, and whose it must be: what is expected, else what the secret holds."""
-        refuse_unknowable(self.template, expect)
-        wanted = expect or self.template.account(self.known) or None
+        template = self.template
+        refuse_unknowable(template, expect)
+        names_nobody = template.authorization is None or not template.authorization.identity
+        wanted = ANYONE if names_nobody else expect or template.account(self.known) or None
         judge = expecting(wanted, confirm, secret=self.secret, again=(_AGAIN,))
         return Target(known=self.known, change=self.change, judge=judge)
 
@@ -251,7 +253,7 @@ class Grants:
             customer: Who is signed in, such as the customer's ID: by your own login, never from the request.
             provider: The profile's name, for a secret whose document names none.
             expect: Whose grant must come, such as `{"realmId": "1234"}`; or `ANYONE`. By default the account that the
-                secret holds; where it holds none, `finish` needs `confirm`.
+                secret holds; where it holds none, `finish` needs `confirm`. Any account where the profile names none.
             variables: Variables of the provider, such as `{"shop": "my-shop"}`.
             scope: Scopes to ask for, beside those that a refresh token needs.
 

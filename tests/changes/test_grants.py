@@ -573,8 +573,8 @@ def test_the_variables_of_a_provider(application: Application) -> None:
     application.settings |= {"CLIENT_SECRET_ID": CLIENT, "AUTHORIZATION_ENDPOINT": page}
     ours, theirs = MappingProxyType({"subdomain": "ours"}), {"subdomain": "theirs"}
 
-    application.finish(application.begin(provider="zendesk", variables=ours, expect=ANYONE))
-    application.grants.store(OTHER, TOKENS, provider="zendesk", variables=theirs, expect=ANYONE)
+    application.finish(application.begin(provider="zendesk", variables=ours))
+    application.grants.store(OTHER, TOKENS, provider="zendesk", variables=theirs)
 
     stored = [application.current(name)["providerVariables"] for name in (SECRET, OTHER)]
     assert [{"subdomain": "ours"}, {"subdomain": "theirs"}] == stored
@@ -621,7 +621,7 @@ def test_what_nobody_could_find_out(application: Application) -> None:
     failing(
         lambda: application.grants.begin(SECRET, **WHO, provider="upwork", expect={"tenant": "1"}),
         ConfigurationError,
-        match="the profile of Upwork names no account; pass expect=ANYONE",
+        match="the profile of Upwork names no account; leave expect out",
     )
 
 

@@ -117,7 +117,7 @@ class Imitation:
             redeemed = self._redeemed(fields)
             if not self.alive or (redeemed is not None and redeemed not in self._accepted):
                 return self._sent(self.dead["status"], self._quoting(self.dead["body"], redeemed or ""))
-            body = self._tokens(redeemed)
+            body = self._tokens(redeemed, of_a_code=fields.get("grant_type") == "authorization_code")
             if script == "lost":
                 self.statuses.append(None)
                 raise httpcore.ReadError
@@ -161,10 +161,12 @@ class Imitation:
         quoted: dict[str, Any] = json.loads(json.dumps(body).replace("{refresh_token}", token))
         return quoted
 
-    def _tokens(self, redeemed: str | None) -> dict[str, Any]:
+    def _tokens(self, redeemed: str | None, *, of_a_code: bool) -> dict[str, Any]:
         """Issue new tokens in place of those in the fixture."""
         provider = self.provider
         body: dict[str, Any] = copy.deepcopy(self.success["body"])
+        if of_a_code:
+            body |= self.success.get("code_body", {})
         form = provider.response
         tokens = body
         for step in form.envelope:

@@ -138,15 +138,13 @@ def take_redirect(parts: RunDependencies, state: str, now: datetime) -> datetime
 def refuse_unknowable(template: Provider, expect: object) -> None:
     """Refuse to expect what nobody could find out: the profile names no account, or not by these names."""
     names = template.authorization.identity if template.authorization else ()
-    if expect == ANYONE:
+    if expect is None or expect == ANYONE:
         return
     if not names:
         raise ConfigurationError(
-            f"the profile of {template.title} names no account; pass expect=ANYONE, and find out with the tokens"
+            f"the profile of {template.title} names no account; leave expect out, and find out with the tokens"
         )
-    if expect is None or (
-        isinstance(expect, Mapping) and expect and set(expect) <= set(names) and all(expect.values())
-    ):
+    if isinstance(expect, Mapping) and expect and set(expect) <= set(names) and all(expect.values()):
         return
     raise ConfigurationError(f"expect must have values for some of {', '.join(names)}, or be ANYONE")
 

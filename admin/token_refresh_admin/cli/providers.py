@@ -124,7 +124,7 @@ def _show(provider: Provider) -> None:
                 ("scopes", ", ".join(page.scopes) or None if page else None),
                 ("redirect URI", _REDIRECTS[page.redirect.loopback] if page else None),
                 ("kept for services", ", ".join(provider.extra_names) or None),
-                ("account", ", ".join(page.identity) or None if page else None),
+                ("account", ", ".join(page.identity) or "nothing names it" if page else None),
                 ("resource", provider.request.params.get("resource")),
                 ("revocation", provider.revocation_endpoint or None),
                 ("to end a grant", provider.revocation.note or None),
@@ -203,7 +203,8 @@ def _read_fixture(path: Path, provider: Provider) -> EndpointResponse:
     """Read a response as the provider documents it, with made-up tokens, through the worker's own reader."""
     try:
         parsed = json.loads(path.read_text(encoding="utf-8"))
-        status, fields = int(parsed["status"]), dict(parsed["body"])
+        # What the response to a code alone has is kept as well.
+        status, fields = int(parsed["status"]), {**parsed["body"], **parsed.get("code_body", {})}
     except FileNotFoundError:
         needed = "is missing: write"
     except (OSError, ValueError, TypeError, KeyError, OverflowError, RecursionError):

@@ -198,9 +198,11 @@ def as_token(value: object) -> SecretValue | None:
 
 def extra_value(value: object) -> str | int | None:
     """Read a value that the token document keeps as it is; None where it is too long, or neither text nor number."""
+    if isinstance(value, int) and abs(value) >= _LARGEST_NUMBER:
+        value = str(value)  # as a number, many readers of JSON would round it
     if isinstance(value, str):
         return value if 0 < len(value) <= _LONGEST_EXTRA_TEXT else None
-    return value if isinstance(value, int) and abs(value) < _LARGEST_NUMBER else None
+    return value if isinstance(value, int) else None
 
 
 def read_lifetime(value: object) -> timedelta | None:
